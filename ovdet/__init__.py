@@ -1,0 +1,27 @@
+"""ovdet: name any classes in plain text, get boxes and masks."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ovdet.apis import Model, Result, load
+    from ovdet.structures import InputError, Vocabulary
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "Model", "Result", "Vocabulary", "__version__", "load"]
+
+# `import ovdet` stays light: torch and everything above it is imported at first use.
+_HOMES = {
+    "InputError": "ovdet.structures",
+    "Model": "ovdet.apis",
+    "Result": "ovdet.apis",
+    "Vocabulary": "ovdet.structures",
+    "load": "ovdet.apis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ovdet' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,50 @@
+"""Writing files so that a reader sees the old bytes or the new ones, never half of them."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ovdet.structures.errors import InputError
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write ``data`` beside ``path``, flush it to disk, then rename it into place.
+
+    Args:
+        path: The file to make or replace. Its folder is made if it is missing.
+        data: The bytes.
+
+    Raises:
+        OSError: If the folder cannot be written to; ``path`` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.chmod(0o644)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: If the file is missing, not UTF-8 or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8 text, byte {error.start} is not") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: must be JSON: {error}") from error

@@ -1,0 +1,58 @@
+"""Flow: the one record of a forward pass. Each stage fills its own field, objectives only read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ovdet.structures.regions import Regions
+from ovdet.structures.samples import Sample
+from ovdet.structures.vocabulary import Vocabulary
+
+
+@dataclass
+class Text:
+    """A vocabulary after the text slot.
+
+    Attributes:
+        classes: [C, D], unit norm, one row a class.
+        tokens: [C, T, D], unit norm, where a method keeps tokens; else None.
+        token_mask: [C, T], True where a token is real; None with ``tokens``.
+    """
+
+    classes: Tensor
+    tokens: Tensor | None = None
+    token_mask: Tensor | None = None
+
+
+@dataclass
+class Flow:
+    """What one batch has become so far.
+
+    Attributes:
+        images: [B, 3, H, W], RGB in [0, 1].
+        samples: The B samples the images come from.
+        vocabulary: The C classes asked for.
+        text: The vocabulary's embeddings.
+        features: Levels [B, c, h, w], finest first.
+        proposals: All regions the proposal stage gave.
+        regions: The R regions that were classified; ``labels`` hold their classes in training,
+            C for background.
+        embeddings: [R, D], unit norm, of the first branch.
+        logits: One [R, C] or [R, C + 1] (background last) for each branch.
+        embed: Regions to embeddings [R, D], by branch name, so that a method may ask about
+            regions of its own choosing.
+        encode_words: Words to embeddings [N, D], so that a method may ask about words of its own.
+    """
+
+    images: Tensor
+    samples: list[Sample]
+    vocabulary: Vocabulary
+    text: Text | None = None
+    features: list[Tensor] = field(default_factory=list)
+    proposals: Regions | None = None
+    regions: Regions = field(default_factory=Regions.empty)
+    embeddings: Tensor | None = None
+    logits: list[Tensor] = field(default_factory=list)
+    embed: Callable[[Regions, str], Tensor] | None = None
+    encode_words: Callable[[Sequence[str]], Tensor] | None = None

@@ -1,0 +1,126 @@
+"""Vocabulary: the names a model is asked for, and all that is known about them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ovdet.structures.errors import InputError
+from ovdet.structures.files import atomic_write, read_json
+
+_FREQUENCIES = {"f", "c", "r"}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """C class names, in order, with optional facts about each.
+
+    Names are kept exactly as given: they are the labels that come back.
+
+    Attributes:
+        names: C distinct names, none blank.
+        synonyms: For each class the other words that mean it; empty when there are none.
+        descriptions: For each class a sentence or an empty string; empty when there are none.
+        novel: For each class whether it is held out of training; empty means none is.
+        frequency: For each class ``f``, ``c`` or ``r`` (LVIS); empty when unknown.
+        ids: For each class its id in the data set's own files; empty means 1 to C.
+
+    Raises:
+        InputError: If there is no name, a name is blank or stands twice, or a fact's list does not
+            have C entries.
+    """
+
+    names: tuple[str, ...]
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    descriptions: tuple[str, ...] = ()
+    novel: tuple[bool, ...] = ()
+    frequency: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_names(self.names)
+        for fact in ("synonyms", "descriptions", "novel", "frequency", "ids"):
+            count = len(getattr(self, fact))
+            if count not in {0, len(self.names)}:
+                raise InputError(
+                    f"{fact} must have one entry a class or none, got {count} for "
+                    f"{len(self.names)} classes"
+                )
+        if unknown := set(self.frequency) - _FREQUENCIES:
+            raise InputError(f"frequency must be f, c or r, got {sorted(unknown)}")
+        if len(set(self.ids)) != len(self.ids):
+            raise InputError("ids must be distinct, got one twice")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Vocabulary":
+        """Return the vocabulary of plain names.
+
+        Raises:
+            InputError: If ``names`` is a bare string, or the names are not usable.
+        """
+        if isinstance(names, str):
+            raise InputError(f"classes must be a list of names, got the bare string {names!r}")
+        return cls(tuple(names))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Read a vocabulary from its JSON file.
+
+        Raises:
+            InputError: If the file is not a vocabulary; the message names the file and the key.
+        """
+        path = Path(path)
+        record = read_json(path)
+        if not isinstance(record, dict) or not isinstance(record.get("names"), list):
+            raise InputError(f"{path}: must be an object with a list 'names'")
+        if unknown := set(record) - set(cls.__dataclass_fields__):
+            raise InputError(f"{path}: unknown keys {sorted(unknown)}")
+        try:
+            return cls(**{key: _freeze(value) for key, value in record.items()})
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the vocabulary as JSON; a reader sees the old file or the new one.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True)
+        atomic_write(Path(path), (text + "\n").encode())
+
+    @property
+    def novel_mask(self) -> tuple[bool, ...]:
+        """For each of the C classes, whether it is novel."""
+        return self.novel or (False,) * len(self.names)
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """For each of the C classes, the id it has in the data set's files."""
+        return self.ids or tuple(range(1, len(self.names) + 1))
+
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """For each class, its name followed by its synonyms."""
+        others = self.synonyms or ((),) * len(self.names)
+        return tuple((name, *more) for name, more in zip(self.names, others, strict=True))
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    if not names:
+        raise InputError("classes must hold at least one name, got none")
+    for i, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InputError(f"class {i} must be text, got {type(name).__name__}")
+        if not name.strip():
+            raise InputError(f"class {i} must not be blank, got {name!r}")
+    if len(set(names)) != len(names):
+        first = next(name for i, name in enumerate(names) if name in names[:i])
+        raise InputError(f"classes must be distinct, got {first!r} twice")
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
