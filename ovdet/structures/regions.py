@@ -80,8 +80,6 @@ class Regions:
         """
         turned = (self.boxes[:, :2] > self.boxes[:, 2:]).any(dim=1)
         bad = turned | ~torch.isfinite(self.boxes).all(dim=1)
-            1
-        )
         if bad.any():
             first = int(bad.nonzero()[0])
             raise InputError(
