@@ -1,0 +1,91 @@
+"""What every text tower offers: ids or texts in, unit vectors out."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ovdet.text.tokenizer import END, ClipTokenizer
+
+
+class TextEncoder(nn.Module):
+    """What every text tower offers.
+
+    A tower says how ids become vectors in ``forward``; encoding texts, batching and the
+    fingerprint are the same for all.
+
+    Args:
+        dim: Length D of the vectors.
+        context: Longest row of ids, the two markers included.
+        identity: What besides the weights decides a vector, as text: it enters the fingerprint.
+        causal: Whether ids after END cannot change a text's vector, so that batches may be
+            cropped to their longest text.
+    """
+
+    def __init__(self, dim: int, context: int, identity: str, *, causal: bool) -> None:
+        super().__init__()
+        self.dim = dim
+        self.causal = causal
+        self.tokenizer = ClipTokenizer(context)
+        self._identity = identity
+        self._known: tuple[tuple[tuple[int, int], ...], str] | None = None
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Encode ids.
+
+        Args:
+            ids: [N, T], int64, as the tokenizer gives them; T at most the context.
+
+        Returns:
+            [N, D], unit norm, differentiable.
+        """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def encode(
+        self, texts: Sequence[str], batch: int = 256, names: Sequence[str] | None = None
+    ) -> Tensor:
+        """Encode texts, equal ones once, short ones together; without gradients.
+
+        Args:
+            texts: N texts.
+            batch: Texts in one pass of the tower.
+            names: What a warning about a text calls it; the texts themselves by default.
+
+        Returns:
+            [N, D], float32, unit norm, on the tower's device.
+        """
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        called = dict(zip(texts, names, strict=True)) if names is not None else {}
+        ids = self.tokenizer(list(rows), [called.get(text, text) for text in rows])
+        device = next(self.parameters()).device
+        vectors = torch.zeros(len(rows), self.dim, device=device)
+        lengths = (ids == END).int().argmax(dim=1) + 1
+        order = lengths.argsort()
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
+            longest = int(lengths[part[-1]]) if self.causal else ids.shape[1]
+            vectors[part] = self(ids[part, :longest].to(device)).float()
+        return vectors[torch.tensor([rows[text] for text in texts], dtype=torch.int64)]
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the weights and the tower's identity, in hexadecimal.
+
+        It is computed again only after a weight has been replaced or written to in place
+        (writing through ``.data`` goes unnoticed).
+        """
+        state = self.state_dict()
+        versions = tuple((value.data_ptr(), _version(value)) for value in state.values())
+        if self._known is None or self._known[0] != versions:
+            digest = hashlib.sha256(f"{type(self).__name__} {self._identity}".encode())
+            for name, value in state.items():
+                digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+                digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            self._known = (versions, digest.hexdigest())
+        return self._known[1]
+
+
+def _version(value: Tensor) -> int:
+    # A tensor made in inference mode counts no versions, but cannot be written to outside it.
+    return -1 if value.is_inference() else value._version
