@@ -5,14 +5,34 @@ from ovdet.structures.files import atomic_write, read_json
 from ovdet.structures.flow import Flow, Text
 from ovdet.structures.regions import Regions
 from ovdet.structures.samples import Sample, batch_images
+from ovdet.structures.slots import (
+    ClassifierSlot,
+    EmbedderSlot,
+    FusionSlot,
+    LabelerSlot,
+    ObjectiveSlot,
+    RegionSlot,
+    ScoreSlot,
+    TextSlot,
+    TrunkSlot,
+)
 from ovdet.structures.vocabulary import Vocabulary
 
 __all__ = [
+    "ClassifierSlot",
+    "EmbedderSlot",
     "Flow",
+    "FusionSlot",
     "InputError",
+    "LabelerSlot",
+    "ObjectiveSlot",
+    "RegionSlot",
     "Regions",
     "Sample",
+    "ScoreSlot",
     "Text",
+    "TextSlot",
+    "TrunkSlot",
     "Vocabulary",
     "atomic_write",
     "batch_images",
