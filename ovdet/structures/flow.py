@@ -40,7 +40,7 @@ class Flow:
             C for background.
         embeddings: [R, D], unit norm, of the first branch.
         logits: One [R, C] or [R, C + 1] (background last) for each branch.
-        embed: Regions to embeddings [R, D], by branch name, so that a method may ask about
+        embed: Regions to embeddings [R, D], by branch index, so that a method may ask about
             regions of its own choosing.
         encode_words: Words to embeddings [N, D], so that a method may ask about words of its own.
     """
@@ -54,5 +54,5 @@ class Flow:
     regions: Regions = field(default_factory=Regions.empty)
     embeddings: Tensor | None = None
     logits: list[Tensor] = field(default_factory=list)
-    embed: Callable[[Regions, str], Tensor] | None = None
+    embed: Callable[[Regions, int], Tensor] | None = None
     encode_words: Callable[[Sequence[str]], Tensor] | None = None

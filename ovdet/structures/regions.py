@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ class Regions:
         return self._map(lambda value: value[index])
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Regions":
-        picked = {}
+        picked: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             picked[field.name] = None if value is None else change(value)
@@ -67,7 +68,7 @@ class Regions:
 
     def with_(self, **changes: Tensor | None) -> "Regions":
         """Return a copy with some fields replaced."""
-        return replace(self, **changes)
+        return replace(self, **changes)  # type: ignore[arg-type]
 
     def check(self, where: str) -> None:
         """Check that every box is finite and xyxy.

@@ -1,0 +1,246 @@
+"""The two-stage detector: trunk, proposals, branches against text, boxes and masks.
+
+Shapes: B images, R regions, C classes, D embedding width, H W px.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ovdet.heads import Assignment, RegionBranch
+from ovdet.ops.scores import keep_best
+from ovdet.registry import MODELS
+from ovdet.structures import Flow, InputError, Regions, Sample, Vocabulary, batch_images
+
+
+@MODELS.register_module()
+@dataclass(frozen=True)
+class Selection:
+    """Which of the scored boxes come back.
+
+    Attributes:
+        threshold: Least score.
+        nms: Overlap above which the lower-scored box of the same class is dropped.
+        top: Most boxes an image.
+        candidates: Most (region, class) pairs an image that enter suppression.
+    """
+
+    threshold: float = 0.0
+    nms: float = 0.5
+    top: int = 100
+    candidates: int = 1000
+
+
+@MODELS.register_module()
+class TwoStageDetector(BaseModel):  # type: ignore[misc]
+    """Proposes class-agnostic regions and names them by their embeddings.
+
+    Args:
+        trunk: [B, 3, H, W], RGB in [0, 1], to levels [B, c, h, w], finest first.
+        text: Vocabulary to Text.
+        proposals: (levels, images, truth) to (Regions, losses).
+        branches: Embedders with their classifiers. The first one learns the labels, and boxes are
+            read from its hidden features; what the others learn is up to the objectives.
+        boxes: The box head.
+        masks: The mask head, or None for boxes alone.
+        scores: (probabilities of the branches, novel [C]) to scores [R, C].
+        settings: ``sampler`` picks the regions to learn from; ``selection`` the boxes that come
+            back; ``objectives`` are further losses, Flow to {name: scalar}.
+
+    Attributes:
+        vocabulary: The classes of the labels and of ``forward``; set by whoever runs the model.
+    """
+
+    # Slots are called by their Protocols (structures/slots.py), not by nn.Module's own types.
+    trunk: Any
+    text: Any
+    boxes: Any
+    masks: Any
+    sampler: Any
+
+    def __init__(
+        self,
+        *,
+        trunk: nn.Module,
+        text: nn.Module,
+        proposals: nn.Module,
+        branches: Sequence[RegionBranch],
+        boxes: nn.Module,
+        masks: nn.Module | None = None,
+        scores: nn.Module,
+        settings: "TwoStageSettings",
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.text = text
+        self.proposals = proposals
+        self.branches = nn.ModuleList(branches)
+        self.boxes = boxes
+        self.masks = masks
+        self.scores = scores
+        self.sampler = settings.sampler
+        self.objectives = nn.ModuleList(settings.objectives)
+        self.selection = settings.selection
+        self.vocabulary: Vocabulary | None = None
+
+    def forward(self, samples: list[Sample], mode: str = "loss") -> Any:
+        """Learn from samples or predict on them, with ``self.vocabulary``.
+
+        Args:
+            samples: B samples.
+            mode: ``loss`` gives {name: scalar}; ``predict`` one Regions a sample, in px of the
+                stored image.
+
+        Raises:
+            InputError: If no vocabulary has been set.
+        """
+        if self.vocabulary is None:
+            raise InputError("the detector has no vocabulary: set detector.vocabulary first")
+        if mode == "loss":
+            return self.loss(samples, self.vocabulary)
+        return self.predict(samples, self.vocabulary)
+
+    def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
+        """Run the parts that come before any region: images, text, features."""
+        device = next(self.parameters()).device
+        images = batch_images(samples, stride=32).to(device)
+        flow = Flow(images, samples, vocabulary, text=self.text(vocabulary))
+        flow.features = self.trunk(images)
+        flow.embed = lambda regions, branch: self._embed(flow, regions, branch)
+        flow.encode_words = self.text.encode_words
+        return flow
+
+    def loss(self, samples: list[Sample], vocabulary: Vocabulary) -> dict[str, Tensor]:
+        """Return all losses of a batch, ``loss_*``, scalars.
+
+        Args:
+            samples: B samples with truth; labels index ``vocabulary``.
+            vocabulary: C classes; the novel ones are kept out of the softmax.
+        """
+        flow = self.begin(samples, vocabulary)
+        truth = [sample.truth.to(flow.images.device) for sample in samples]
+        losses: dict[str, Tensor]
+        flow.proposals, losses = self.proposals(flow.features, flow.images, truth)
+        assignment: Assignment = self.sampler(flow.proposals, truth, len(vocabulary))
+        flow.regions = assignment.regions
+        hidden = self._first.embedder.hidden(flow.features, flow.regions, _size(flow))
+        flow.embeddings = self._first.embedder.embed(hidden)
+        losses["loss_class"] = self._classify(flow)
+        losses["loss_box"] = self.boxes.loss(hidden, assignment)
+        if self.masks is not None:
+            losses["loss_mask"] = self.masks.loss(flow.features, assignment, _size(flow))
+        for objective in self.objectives:
+            losses |= objective(flow)
+        return losses
+
+    def _classify(self, flow: Flow) -> Tensor:
+        novel = self._novel(flow)
+        flow.logits = [self._first.classifier(flow.embeddings, _classes(flow))]
+        loss: Tensor = self._first.classifier.loss(flow.logits[0], flow.regions.labels, novel)
+        return loss
+
+    def predict(
+        self,
+        samples: list[Sample],
+        vocabulary: Vocabulary,
+        *,
+        threshold: float | None = None,
+        top_k: int | None = None,
+    ) -> list[Regions]:
+        """Find and name objects.
+
+        Args:
+            samples: B samples; truth is not read.
+            vocabulary: Any C classes.
+            threshold: Least score; the selection's own when None.
+            top_k: Most boxes an image; the selection's own when None.
+
+        Returns:
+            For each sample its regions, best first, in px of the stored image; ``labels`` index
+            ``vocabulary``; ``masks`` [R, h, w], in [0, 1], lie over each box.
+        """
+        flow = self.begin(samples, vocabulary)
+        flow.proposals, _ = self.proposals(flow.features, flow.images)
+        hidden = self._first.embedder.hidden(flow.features, flow.proposals, _size(flow))
+        moved = self.boxes(hidden, flow.proposals, flow.images)
+        scores = self._score(flow, hidden)
+        chosen = self.selection
+        found = []
+        for index in range(len(samples)):
+            rows = flow.proposals.owner == index
+            best = keep_best(
+                moved[rows],
+                scores[rows],
+                threshold=chosen.threshold if threshold is None else threshold,
+                nms=chosen.nms,
+                top=chosen.top if top_k is None else top_k,
+                candidates=chosen.candidates,
+            )
+            found.append(best)
+        return self._finish(flow, found)
+
+    def _score(self, flow: Flow, hidden: Tensor) -> Tensor:
+        regions = flow.proposals or Regions.empty()
+        others = range(1, len(self.branches))
+        embeddings = [self._first.embedder.embed(hidden)]
+        embeddings += [self._embed(flow, regions, branch) for branch in others]
+        classes = _classes(flow)
+        probabilities = []
+        for branch, embedding in zip(self.branches, embeddings, strict=True):
+            classifier: Any = branch.classifier
+            probabilities.append(classifier.probabilities(classifier(embedding, classes)))
+        fused: Tensor = self.scores(probabilities, self._novel(flow))
+        return fused
+
+    def _finish(self, flow: Flow, found: list[Regions]) -> list[Regions]:
+        if self.masks is not None:
+            everything = Regions.gather(found)
+            masks = self.masks(flow.features, everything, _size(flow)).sigmoid()
+            per_image = masks.split([len(regions) for regions in found])
+            found = [r.with_(masks=m) for r, m in zip(found, per_image, strict=True)]
+        finished = []
+        for sample, regions in zip(flow.samples, found, strict=True):
+            finished.append(regions.with_(boxes=sample.to_original(regions.boxes)))
+        return finished
+
+    def _embed(self, flow: Flow, regions: Regions, branch: int) -> Tensor:
+        embedder: Any = self.branches[branch].embedder
+        embeddings: Tensor = embedder(flow.features, regions, _size(flow))
+        return embeddings
+
+    def _novel(self, flow: Flow) -> Tensor:
+        return torch.tensor(flow.vocabulary.novel_mask, device=flow.images.device)
+
+    @property
+    def _first(self) -> Any:
+        return self.branches[0]
+
+
+@MODELS.register_module()
+@dataclass(frozen=True)
+class TwoStageSettings:
+    """What a two-stage detector learns from and gives back.
+
+    Attributes:
+        sampler: (proposals, truth, C) to an Assignment.
+        selection: Which scored boxes come back.
+        objectives: Further losses, Flow to {name: scalar}.
+    """
+
+    sampler: nn.Module
+    selection: Selection = Selection()
+    objectives: Sequence[nn.Module] = ()
+
+
+def _size(flow: Flow) -> int:
+    return max(flow.images.shape[-2:])
+
+
+def _classes(flow: Flow) -> Tensor:
+    if flow.text is None:
+        raise RuntimeError("the text slot has not run: begin() comes before any region")
+    return flow.text.classes

@@ -1,0 +1,21 @@
+"""Features to regions, boxes, masks, embeddings and logits. Never a sample."""
+
+from ovdet.heads.boxes import Assignment, BoxHead, RegionSampler
+from ovdet.heads.classify import CosineClassifier, RegionBranch
+from ovdet.heads.embed import RoiEmbedder
+from ovdet.heads.fuse import FirstScores, GeometricScores
+from ovdet.heads.masks import MaskHead
+from ovdet.heads.proposals import RpnProposals
+
+__all__ = [
+    "Assignment",
+    "BoxHead",
+    "CosineClassifier",
+    "FirstScores",
+    "GeometricScores",
+    "MaskHead",
+    "RegionBranch",
+    "RegionSampler",
+    "RoiEmbedder",
+    "RpnProposals",
+]

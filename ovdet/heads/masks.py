@@ -1,0 +1,64 @@
+"""The class-agnostic mask head (Mask R-CNN, He 2017, Sec. 3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ovdet.heads.boxes import Assignment
+from ovdet.ops import pool_regions
+from ovdet.ops.regions import crop_masks
+from ovdet.registry import MODELS
+from ovdet.structures import Regions
+
+
+@MODELS.register_module()
+class MaskHead(nn.Module):
+    """One mask a region, whatever the class.
+
+    Args:
+        width: c, channels of the levels.
+        convs: 3x3 convolutions before the upsampling.
+        size: Pooled side; a mask has twice as many cells a side.
+        count: Most regions learnt from in a batch.
+        weight: Multiplies the loss.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        convs: int = 2,
+        size: int = 14,
+        count: int = 64,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(convs):
+            layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(width, width, 2, 2), nn.ReLU(), nn.Conv2d(width, 1, 1)]
+        self.layers = nn.Sequential(*layers)
+        self.size = size
+        self.count = count
+        self.weight = weight
+
+    def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
+        """Return mask logits [R, 2S, 2S], over each region's box."""
+        pooled = pool_regions(levels, regions, self.size, image_size)
+        logits: Tensor = self.layers(pooled)
+        return logits[:, 0]
+
+    def loss(self, levels: list[Tensor], assignment: Assignment, image_size: int) -> Tensor:
+        """Return the binary cross entropy of the positive regions' masks.
+
+        Zero, still on the graph, where no region has an object or the truth has no masks.
+        """
+        rows = assignment.positive[torch.randperm(len(assignment.positive))[: self.count]]
+        masks = assignment.truth.masks
+        logits: Tensor = self(levels, assignment.regions[rows], image_size)
+        if masks is None or len(rows) == 0:
+            return logits.sum() * 0
+        truth = masks[assignment.matches[rows]]
+        wanted = crop_masks(truth, assignment.regions.boxes[rows], logits.shape[-1])
+        loss: Tensor = self.weight * F.binary_cross_entropy_with_logits(logits, wanted)
+        return loss

@@ -1,0 +1,46 @@
+"""Which truth a region belongs to, and which regions to learn from. No state."""
+
+import torch
+from torch import Tensor
+
+from ovdet.ops.boxes import box_iou
+
+
+def match_regions(boxes: Tensor, truth: Tensor, threshold: float) -> Tensor:
+    """Assign each box to the truth it overlaps most.
+
+    Args:
+        boxes: [R, 4], xyxy.
+        truth: [G, 4], xyxy, of the same image.
+        threshold: Least intersection over union.
+
+    Returns:
+        [R], int64, index into ``truth``, -1 where no truth reaches ``threshold``.
+    """
+    if len(truth) == 0:
+        return torch.full((len(boxes),), -1, dtype=torch.int64, device=boxes.device)
+    overlap, index = box_iou(boxes, truth).max(dim=1)
+    return torch.where(overlap >= threshold, index, -1)
+
+
+def sample_balanced(matches: Tensor, count: int, positive_share: float) -> Tensor:
+    """Draw indices of at most ``count`` regions, at most ``positive_share`` of them matched.
+
+    Draws from torch's global generator.
+
+    Args:
+        matches: [R], -1 for background.
+        count: How many to draw.
+        positive_share: In [0, 1].
+
+    Returns:
+        Indices into ``matches``, matched ones first.
+    """
+    positive = (matches >= 0).nonzero().squeeze(1)
+    negative = (matches < 0).nonzero().squeeze(1)
+    positive = _draw(positive, round(count * positive_share))
+    return torch.cat([positive, _draw(negative, count - len(positive))])
+
+
+def _draw(index: Tensor, count: int) -> Tensor:
+    return index[torch.randperm(len(index), device=index.device)[:count]]

@@ -1,0 +1,90 @@
+"""From pictures and feature maps to regions of one size; home of torchvision's RoI ops."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ovdet.ops.boxes import box_area, enlarge_boxes
+from ovdet.structures import Regions
+
+
+def enlarge(regions: Regions, scale: float, images: Tensor) -> Regions:
+    """Scale every box about its centre by ``scale``, clipped to the images [B, 3, H, W]."""
+    height, width = images.shape[-2:]
+    return Regions(enlarge_boxes(regions.boxes, scale, height, width), regions.owner)
+
+
+def crop_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
+    """Cut every region out and stretch it to a square.
+
+    Shrinking averages over the source pixels (adaptive sampling), so crops do not alias.
+
+    Args:
+        images: [B, 3, H, W], RGB in [0, 1].
+        regions: R boxes, px of ``images``.
+        size: S, the side of a crop, px.
+
+    Returns:
+        [R, 3, S, S].
+    """
+    return _align(images, regions, size, scale=1.0, samples=0)
+
+
+def pool_regions(levels: Sequence[Tensor], regions: Regions, size: int, image_size: int) -> Tensor:
+    """Pool every region from the pyramid level that suits its size (FPN, Lin 2017, Eq. 1).
+
+    A box as large as the whole ``image_size`` reads the coarsest level, one of half its side the
+    next finer one, and so on.
+
+    Args:
+        levels: L maps [B, c, h, w], finest first, each half as fine as the one before.
+        regions: R boxes, px of the network input.
+        size: S, the side of the result.
+        image_size: Longer side of the network input, px.
+
+    Returns:
+        [R, c, S, S].
+    """
+    out = levels[0].new_zeros(len(regions), levels[0].shape[1], size, size)
+    choice = _level_of(regions.boxes, len(levels), image_size)
+    for index, level in enumerate(levels):
+        rows = (choice == index).nonzero().squeeze(1)
+        if len(rows) == 0:
+            continue
+        scale = max(level.shape[-2:]) / image_size
+        pooled = _align(level, regions[rows], size, scale=scale, samples=2)
+        out = out.index_copy(0, rows, pooled)
+    return out
+
+
+def _level_of(boxes: Tensor, count: int, image_size: int) -> Tensor:
+    side = box_area(boxes).clamp(min=1).sqrt()
+    # Half the picture's side and above reads the coarsest level.
+    level = (count - 1) + torch.log2(side / (image_size / 2) + 1e-6)
+    return level.floor().clamp(0, count - 1).long()
+
+
+def _align(maps: Tensor, regions: Regions, size: int, *, scale: float, samples: int) -> Tensor:
+    from torchvision.ops import roi_align
+
+    rois = torch.cat([regions.owner[:, None].to(maps.dtype), regions.boxes.to(maps.dtype)], dim=1)
+    pooled: Tensor = roi_align(maps, rois, size, scale, samples, aligned=True)
+    return pooled
+
+
+def crop_masks(masks: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Cut each mask to its box.
+
+    Args:
+        masks: [R, H, W], bool or in [0, 1], over the whole image.
+        boxes: [R, 4], xyxy, px, one a mask.
+        size: S, cells a side.
+
+    Returns:
+        [R, S, S], 0 or 1.
+    """
+    owner = torch.arange(len(masks), device=masks.device)
+    planes = masks[:, None].to(boxes.dtype)
+    cut = _align(planes, Regions(boxes, owner), size, scale=1.0, samples=0)
+    return (cut[:, 0] >= 0.5).to(boxes.dtype)

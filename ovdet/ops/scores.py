@@ -1,0 +1,56 @@
+"""Scores: fusing the probabilities of several heads, and keeping the best. No state."""
+
+
+import torch
+from torch import Tensor
+
+from ovdet.structures import Regions
+
+
+def fuse_geometric(
+    first: Tensor, second: Tensor, novel: Tensor, *, base_share: float, novel_share: float
+) -> Tensor:
+    """Return a weighted geometric mean, with other weights for novel classes than for base ones.
+
+    Args:
+        first: [R, C], in [0, 1].
+        second: [R, C], in [0, 1].
+        novel: [C], bool.
+        base_share: Exponent of ``second`` on base classes, in [0, 1]; ``first`` has the rest.
+        novel_share: Exponent of ``second`` on novel classes.
+
+    Returns:
+        [R, C], in [0, 1].
+    """
+    share = torch.where(novel, novel_share, base_share).to(first.dtype)  # [C]
+    return first.clamp(min=1e-12) ** (1 - share) * second.clamp(min=1e-12) ** share
+
+
+def keep_best(
+    regions: Regions, scores: Tensor, *, threshold: float, nms: float, top: int, candidates: int
+) -> Regions:
+    """Turn the scores of one image's regions into at most ``top`` labelled boxes.
+
+    A region may come back under several classes. Suppression is a class's own affair.
+
+    Args:
+        regions: R boxes of one image.
+        scores: [R, C], in [0, 1].
+        threshold: Least score.
+        nms: Overlap above which the lower-scored box of the same class is dropped.
+        top: Most boxes kept.
+        candidates: Most (region, class) pairs that enter suppression.
+
+    Returns:
+        Regions with scores and labels, best first; ``masks`` and ``embeddings`` follow their boxes.
+    """
+    from torchvision.ops import batched_nms
+
+    flat = scores.flatten()
+    best, index = flat.topk(min(candidates, len(flat)))
+    index = index[best > threshold]
+    best = best[best > threshold]
+    rows, labels = index // scores.shape[1], index % scores.shape[1]
+    boxes = regions.boxes[rows]
+    keep = batched_nms(boxes.float(), best.float(), labels, nms)[:top]
+    return regions[rows[keep]].with_(scores=best[keep], labels=labels[keep])

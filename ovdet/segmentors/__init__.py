@@ -1,0 +1,1 @@
+"""Assemblies that name pixels and masks. None exists yet."""
