@@ -10,6 +10,7 @@ from ovdet.structures.errors import InputError
 from ovdet.structures.files import atomic_write, read_json
 
 _FREQUENCIES = {"f", "c", "r"}
+_KINDS = {"names": str, "descriptions": str, "novel": bool, "frequency": str, "ids": int}
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Vocabulary:
         if unknown := set(record) - set(cls.__dataclass_fields__):
             raise InputError(f"{path}: unknown keys {sorted(unknown)}")
         try:
+            _check_kinds(record)
             return cls(**{key: _freeze(value) for key, value in record.items()})
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
@@ -120,6 +122,18 @@ def _check_names(names: tuple[str, ...]) -> None:
     if len(set(names)) != len(names):
         first = next(name for i, name in enumerate(names) if name in names[:i])
         raise InputError(f"classes must be distinct, got {first!r} twice")
+
+
+def _check_kinds(record: dict[str, Any]) -> None:
+    for key, values in record.items():
+        if not isinstance(values, list):
+            raise InputError(f"{key} must be a list, got {type(values).__name__}")
+        for i, value in enumerate(values):
+            if key == "synonyms":
+                if not (isinstance(value, list) and all(isinstance(word, str) for word in value)):
+                    raise InputError(f"synonyms[{i}] must be a list of texts, got {value!r}")
+            elif type(value) is not _KINDS[key]:  # a bool would pass for an int
+                raise InputError(f"{key}[{i}] must be {_KINDS[key].__name__}, got {value!r}")
 
 
 def _freeze(value: Any) -> Any:
