@@ -1,0 +1,192 @@
+"""Captions: an endless stream of pictures with true sentences, addressed by index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image
+
+from ovdet.data.stickers.backgrounds import paint_background
+from ovdet.data.stickers.names import NAMES, STICKERS
+from ovdet.data.stickers.patches import Patch
+from ovdet.data.stickers.scenes import (
+    Canvas,
+    Placed,
+    Scene,
+    SceneSpec,
+    add_clutter,
+    add_object,
+    object_patch,
+    random_corner,
+    tight_box,
+)
+from ovdet.data.stickers.wording import describe
+from ovdet.structures import InputError
+
+_PORTRAITS = 0.7  # share of pictures about one object
+_CROPS = 0.6  # share of the portraits that look like an enlarged box of a detector
+_CROP_SIZES = (9.0, 50.0)  # side of the objects that detectors crop, px
+_REWRITES = 3
+
+
+@dataclass(frozen=True)
+class CaptionSample:
+    """One picture and what is said about it.
+
+    Attributes:
+        image: [S, S, 3], uint8, RGB.
+        caption: A true sentence.
+        objects: The things the caption names first, then neighbours that stand in front.
+        rewrites: Other true sentences that name the same things.
+    """
+
+    image: NDArray[np.uint8]
+    caption: str
+    objects: list[Placed]
+    rewrites: list[str]
+
+
+class CaptionStream:
+    """Pictures of one to a few stickers: ``stream[i]`` depends on nothing but the seed and i.
+
+    Seven in ten show one object that fills 30 to 100 % of the picture, most of these as a
+    detector would crop it: small, enlarged, squashed, with neighbours reaching in.
+
+    Args:
+        size: S, the image side, px.
+        seed: Another seed is another stream.
+        names: What may be shown; all names but the held-out ones by default.
+        max_objects: Most objects that a caption names.
+
+    Raises:
+        InputError: If a number is out of range or a name unknown.
+    """
+
+    def __init__(
+        self,
+        size: int = 64,
+        seed: int = 0,
+        names: Sequence[str] | None = None,
+        max_objects: int = 3,
+    ) -> None:
+        self.names = tuple(NAMES if names is None else names)
+        if size < 16:
+            raise InputError(f"size must be at least 16 px, got {size}")
+        if seed < 0:
+            raise InputError(f"seed must be 0 or more, got {seed}")
+        if not 1 <= max_objects <= len(self.names):
+            raise InputError(f"max_objects must be 1 to {len(self.names)}, got {max_objects}")
+        if unknown := [name for name in self.names if name not in STICKERS]:
+            raise InputError(f"names must be stickers, got {unknown[0]!r}")
+        self.size = size
+        self.seed = seed
+        self.max_objects = max_objects
+
+    def __getitem__(self, index: int) -> CaptionSample:
+        """Render one sample.
+
+        Raises:
+            InputError: If the index is negative, or the font is missing.
+        """
+        if index < 0:
+            raise InputError(f"an endless stream has no index {index}")
+        rng = np.random.default_rng((self.seed, index))
+        if self.max_objects == 1 or rng.random() < _PORTRAITS:
+            scene = self._portrait(rng)
+            told = scene.objects[:1]
+        else:
+            scene = self._group(rng)
+            told = scene.objects
+        caption = describe(rng, told, scene.backgrounds)
+        others = [describe(rng, told, scene.backgrounds) for _ in range(_REWRITES)]
+        rewrites = [text for text in dict.fromkeys(others) if text != caption]
+        return CaptionSample(scene.image, caption, list(scene.objects), rewrites)
+
+    def distinct(self, count: int) -> list[CaptionSample]:
+        """Return the first ``count`` samples whose captions all differ: a set for retrieval."""
+        found: dict[str, CaptionSample] = {}
+        index = 0
+        while len(found) < count:
+            sample = self[index]
+            found.setdefault(sample.caption, sample)
+            index += 1
+        return list(found.values())
+
+    def _portrait(self, rng: Generator) -> Scene:
+        name = self.names[rng.integers(len(self.names))]
+        if rng.random() < _CROPS:
+            spec = _spec(_CROP_SIZES)
+            patch, colour = object_patch(rng, name, _log_uniform(rng, *_CROP_SIZES), spec)
+            canvas, backgrounds = self._crop_canvas(rng, patch)
+        else:
+            spec = _spec((0.3 * self.size, self.size))
+            patch, colour = object_patch(rng, name, rng.uniform(*spec.sizes), spec)
+            picture, backgrounds = paint_background(rng, self.size, self.size)
+            canvas = Canvas(picture, spec.occlusion)
+        neighbours = int(rng.integers(0, 3))
+        behind = int(rng.integers(0, neighbours + 1))  # the rest stands in front
+        aside = _spec((0.4 * max(patch.shape[:2]), 1.1 * max(patch.shape[:2])))
+        self._surround(rng, canvas, behind, aside)
+        cut = 0.2 if rng.random() < 0.3 else 0.0
+        corner = random_corner(rng, patch, canvas.owner.shape, cut)
+        canvas.forget()
+        canvas.paste(patch, corner, (name, colour))
+        self._surround(rng, canvas, neighbours - behind, aside)
+        return _resized(canvas.finish(rng, spec.noise, backgrounds), self.size)
+
+    def _surround(self, rng: Generator, canvas: Canvas, count: int, spec: SceneSpec) -> None:
+        for _ in range(count):
+            if rng.random() < 0.5:
+                add_clutter(rng, canvas, rng.uniform(*spec.sizes))
+            else:
+                add_object(rng, canvas, self.names[rng.integers(len(self.names))], spec)
+
+    def _crop_canvas(self, rng: Generator, patch: Patch) -> tuple[Canvas, tuple[str, ...]]:
+        """Return stuff just large enough for the patch: what a jittered box around it holds."""
+        around = rng.uniform(1, 1.15) if rng.random() < 0.6 else rng.uniform(1.15, 1.7)
+        height, width = (
+            max(6, round(length * around * rng.uniform(0.92, 1.1))) for length in patch.shape[:2]
+        )
+        # painted at a detector's scale, then cut: a small box sees a small piece of the texture
+        picture, backgrounds = paint_background(rng, 2 * height, 2 * width, split=0.0)
+        top, left = rng.integers(0, height + 1), rng.integers(0, width + 1)
+        piece = np.ascontiguousarray(picture[top : top + height, left : left + width])
+        return Canvas(piece, occlusion=0.5), backgrounds
+
+    def _group(self, rng: Generator) -> Scene:
+        spec = _spec((0.22 * self.size, 0.5 * self.size))
+        picture, backgrounds = paint_background(rng, self.size, self.size)
+        canvas = Canvas(picture, occlusion=0.35)
+        count = int(rng.integers(2, self.max_objects + 1))
+        for _ in range(int(rng.integers(0, 3))):
+            add_clutter(rng, canvas, rng.uniform(0.1, 0.3) * self.size)
+        for choice in rng.choice(len(self.names), count, replace=False).tolist():
+            add_object(rng, canvas, self.names[choice], spec)
+        return canvas.finish(rng, spec.noise, backgrounds)
+
+
+def _spec(sizes: tuple[float, float]) -> SceneSpec:
+    return SceneSpec(sizes=sizes, overhang=0.5, min_area=12)
+
+
+def _log_uniform(rng: Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _resized(scene: Scene, size: int) -> Scene:
+    """Stretch a scene to a square; objects too thin to keep a pixel are dropped."""
+    if scene.image.shape[:2] == (size, size):
+        return scene
+    image = Image.fromarray(scene.image).resize((size, size), Image.Resampling.BILINEAR)
+    height, width = scene.image.shape[:2]
+    rows = (np.arange(size) * height) // size
+    columns = (np.arange(size) * width) // size
+    objects = []
+    for thing in scene.objects:
+        mask = thing.mask[np.ix_(rows, columns)]
+        if mask.any():
+            box = tight_box(mask)
+            objects.append(Placed(thing.name, thing.colour, box, mask, thing.occluded))
+    return Scene(np.asarray(image), tuple(objects), scene.backgrounds)

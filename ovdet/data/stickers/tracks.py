@@ -1,0 +1,159 @@
+"""Tracks: the worlds that ``tools/convert.py`` writes to disk.
+
+A track is one function that fills a folder and one entry of ``TRACKS``.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from ovdet.data.stickers.captions import CaptionStream
+from ovdet.data.stickers.coco_json import CocoWriter, encode_json
+from ovdet.data.stickers.scenes import SceneSpec, render_scene
+from ovdet.data.stickers.split import as_vocabulary, ov_categories
+from ovdet.data.stickers.sprites import find_font
+from ovdet.structures import InputError, atomic_write
+
+OV_SPEC = SceneSpec()
+"""The difficulty of ``stickers-ov``."""
+
+_SPLITS = {"train": 0, "val": 1}  # part of each image's seed: the two share no scene
+_CAPTION_SIZE = 64  # px
+
+
+@dataclass(frozen=True)
+class Track:
+    """One world that can be written.
+
+    Attributes:
+        write: Fills a folder, given seed and number of images of each split.
+        images: Number of images of each split unless told otherwise.
+    """
+
+    write: Callable[[Path, int, Mapping[str, int]], None]
+    images: Mapping[str, int]
+
+
+def _write_ov(out: Path, seed: int, images: Mapping[str, int]) -> None:
+    categories = ov_categories()
+    names = [category.name for category in categories]
+    files: dict[str, CocoWriter] = {}
+    for split, count in images.items():
+        files[split] = CocoWriter(categories)
+        (out / split).mkdir()
+        for index in tqdm(range(count), desc=f"stickers-ov {split}", disable=None):
+            rng = np.random.default_rng((seed, _SPLITS[split], index))
+            scene = render_scene(rng, OV_SPEC, names)
+            file_name = f"{index:06d}.png"
+            Image.fromarray(scene.image).save(out / split / file_name)
+            files[split].add(scene, file_name)
+    base = frozenset(category.name for category in categories if not category.novel)
+    folder = out / "annotations"
+    atomic_write(folder / "train_base.json", files["train"].to_json(keep=base))
+    atomic_write(folder / "train_all.json", files["train"].to_json())
+    atomic_write(folder / "val.json", files["val"].to_json())
+    as_vocabulary(categories).save(folder / "vocabulary.json")
+
+
+def _write_caps(out: Path, seed: int, images: Mapping[str, int]) -> None:
+    for split, count in images.items():
+        stream = CaptionStream(_CAPTION_SIZE, seed=2 * seed + _SPLITS[split])
+        (out / split).mkdir()
+        records = []
+        for index in tqdm(range(count), desc=f"stickers-caps {split}", disable=None):
+            sample = stream[index]
+            file_name = f"{index:06d}.png"
+            Image.fromarray(sample.image).save(out / split / file_name)
+            objects = [
+                {"box": list(thing.box), "colour": thing.colour, "name": thing.name}
+                for thing in sample.objects
+            ]
+            records.append(
+                {
+                    "caption": sample.caption,
+                    "file_name": file_name,
+                    "objects": objects,
+                    "rewrites": sample.rewrites,
+                }
+            )
+        atomic_write(out / "annotations" / f"{split}.json", encode_json(records))
+
+
+TRACKS: dict[str, Track] = {
+    "stickers-ov": Track(_write_ov, {"train": 1200, "val": 400}),
+    "stickers-caps": Track(_write_caps, {"train": 8000, "val": 1000}),
+}
+"""Name to track."""
+
+
+def write_track(
+    name: str,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    train: int | None = None,
+    val: int | None = None,
+    force: bool = False,
+) -> dict[str, str]:
+    """Render a track into a folder; the folder is there whole or not at all.
+
+    Args:
+        name: One of ``TRACKS``.
+        out: The folder to make.
+        seed: The same seed gives the same annotation bytes everywhere.
+        train: Number of training images; the track's own by default.
+        val: Number of validation images; the track's own by default.
+        force: Replace a folder that is not empty.
+
+    Returns:
+        For each annotation file, its path within ``out`` and its sha256.
+
+    Raises:
+        InputError: If the track is unknown, a number is too small, the folder is not empty, or
+            the font is missing.
+        OSError: If the folder cannot be written.
+    """
+    if name not in TRACKS:
+        raise InputError(f"track must be one of {', '.join(TRACKS)}, got {name!r}")
+    images = dict(TRACKS[name].images)
+    for split, count in (("train", train), ("val", val)):
+        images[split] = images[split] if count is None else count
+        if images[split] < 1:
+            raise InputError(f"{split} must be at least 1 image, got {images[split]}")
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, got {seed}")
+    out = Path(out)
+    _check_free(out, force=force)
+    find_font()
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        TRACKS[name].write(partial, seed, images)
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return hash_annotations(out)
+
+
+def _check_free(out: Path, *, force: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} must be a folder or not exist, it is a file")
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise InputError(f"{out} is not empty: name another folder, or replace it with --force")
+
+
+def hash_annotations(out: Path) -> dict[str, str]:
+    """Return the sha256 of each annotation file of a track, by its path within the track."""
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((out / "annotations").glob("*.json"))
+    }
