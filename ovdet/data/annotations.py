@@ -1,0 +1,299 @@
+"""COCO annotation files: everything is checked once, then kept as arrays.
+
+Arrays, because a list of dicts would be copied into every loader process as it is touched.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovdet.ops.masks import check_segmentation
+from ovdet.structures import InputError, Vocabulary, read_json
+
+_SLACK = 1.0  # px a box may reach over the image's edge, as rounding in real files does
+_LARGEST = 2**31  # COCO's evaluators keep ids and sizes in 64 bits, pictures in far fewer
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """N images with A annotations; those of image i stand at ``starts[i]`` to ``starts[i + 1]``.
+
+    Attributes:
+        image_ids: [N], int64.
+        file_names: [N], text, below the image folder.
+        sizes: [N, 2], height and width, px.
+        starts: [N + 1], int64.
+        ids: [A], int64.
+        boxes: [A, 4], float32, xyxy, px, inside the image.
+        labels: [A], int64, indices into the vocabulary.
+        areas: [A], float64, px.
+        crowd: [A], bool; such regions are neither truth for training nor misses in evaluation.
+        segmentations: JSON texts, one after the other; ``spans`` [A + 1] tells where each begins.
+            An empty one means that the annotation has no mask.
+        spans: [A + 1], int64.
+        skipped: How many entries of the file were bad and were left out.
+    """
+
+    image_ids: NDArray[np.int64]
+    file_names: NDArray[np.str_]
+    sizes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    areas: NDArray[np.float64]
+    crowd: NDArray[np.bool_]
+    segmentations: NDArray[np.uint8]
+    spans: NDArray[np.int64]
+    skipped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def of_image(self, index: int) -> range:
+        """Return the annotations of image number ``index``."""
+        return range(int(self.starts[index]), int(self.starts[index + 1]))
+
+    def segmentation(self, annotation: int) -> Any:
+        """Return the COCO ``segmentation`` of an annotation, or None."""
+        text = self.segmentations[self.spans[annotation] : self.spans[annotation + 1]]
+        return json.loads(text.tobytes()) if len(text) else None
+
+
+def read_annotations(
+    path: Path, image_dir: Path, *, skip_bad: bool = False, vocabulary: Vocabulary | None = None
+) -> tuple[Annotations, Vocabulary]:
+    """Read and check a COCO instances file.
+
+    Args:
+        path: The JSON file.
+        image_dir: The folder its ``file_name`` entries are relative to.
+        skip_bad: Leave out bad images and annotations; else the first is an error.
+        vocabulary: Orders and limits the classes; None takes the file's categories as they stand.
+
+    Returns:
+        The annotations and the classes their labels point into.
+
+    Raises:
+        InputError: If the file cannot be read, its shape is not COCO's, ``vocabulary`` names a
+            class the file does not have, or an entry is bad and ``skip_bad`` is off.
+    """
+    record = read_json(path)
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(record, dict) or not isinstance(record.get(key), list):
+            raise InputError(f"{path}: must be a COCO object with a list '{key}'")
+    own = _categories(record["categories"], path)
+    chosen = own if vocabulary is None else _choose(own, vocabulary, path)
+    problems: list[str] = []
+    images = _good_images(record["images"], image_dir, problems)
+    kept = _good_annotations(record["annotations"], images, set(own.category_ids), problems)
+    if problems and not skip_bad:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(f"{path}: {problems[0]}{more}; --skip-bad leaves such entries out")
+    if not images:
+        raise InputError(f"{path}: must hold at least one usable image")
+    return _pack(images, kept, chosen, len(problems)), chosen
+
+
+def _categories(entries: list[Any], path: Path) -> Vocabulary:
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not _whole(entry.get("id")):
+            raise InputError(f"{path}: category {i} must have a whole number 'id'")
+        if not isinstance(entry.get("name"), str):
+            raise InputError(f"{path}: category {entry['id']} must have a text 'name'")
+    try:
+        return Vocabulary(
+            tuple(entry["name"] for entry in entries),
+            synonyms=_fact(entries, "synonyms", list),
+            descriptions=_fact(entries, "def", str),
+            novel=_fact(entries, "novel", bool),
+            frequency=_fact(entries, "frequency", str),
+            ids=tuple(entry["id"] for entry in entries),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: categories: {error}") from error
+
+
+def _fact(entries: list[dict[str, Any]], key: str, kind: type) -> tuple[Any, ...]:
+    """Return what all categories say under ``key``, or nothing where one does not say it."""
+    if not all(isinstance(entry.get(key), kind) for entry in entries):
+        return ()
+    return tuple(tuple(map(str, e[key])) if kind is list else e[key] for e in entries)
+
+
+def _choose(own: Vocabulary, wanted: Vocabulary, path: Path) -> Vocabulary:
+    """Return the wanted classes in their order, with the file's ids."""
+    place = {name: i for i, name in enumerate(own.names)}
+    if missing := [name for name in wanted.names if name not in place]:
+        shown = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise InputError(f"{path}: has no category for {len(missing)} of the names: {shown}")
+    order = [place[name] for name in wanted.names]
+
+    def pick(fact: str) -> tuple[Any, ...]:
+        values = getattr(own, fact)
+        return getattr(wanted, fact) or tuple(values[i] for i in order if values)
+
+    facts = {fact: pick(fact) for fact in ("synonyms", "descriptions", "novel", "frequency")}
+    return Vocabulary(wanted.names, **facts, ids=tuple(own.category_ids[i] for i in order))
+
+
+def _good_images(
+    entries: list[Any], image_dir: Path, problems: list[str]
+) -> dict[int, dict[str, Any]]:
+    images: dict[int, dict[str, Any]] = {}
+    for i, entry in enumerate(entries):
+        problem = _image_problem(entry, image_dir)
+        if problem is None and entry["id"] in images:
+            problem = "its id stands twice"
+        if problem is None:
+            images[entry["id"]] = entry
+        else:
+            problems.append(f"image {_name(entry, i)}: {problem}")
+    return images
+
+
+def _image_problem(entry: Any, image_dir: Path) -> str | None:
+    if not isinstance(entry, dict):
+        return f"must be an object, got {type(entry).__name__}"
+    if not _whole(entry.get("id")):
+        return f"id must be a whole number, got {_brief(entry.get('id'))}"
+    name = entry.get("file_name")
+    if not isinstance(name, str) or not name or "\0" in name:
+        return f"file_name must be text, got {_brief(name)}"
+    for side in ("height", "width"):
+        if not _whole(entry.get(side)) or not 0 < entry[side] < _LARGEST:
+            return f"{side} must be a whole number above 0, got {_brief(entry.get(side))}"
+    try:
+        found = (image_dir / name).is_file()
+    except OSError:  # a name too long for the file system
+        found = False
+    return None if found else f"file {_brief(str(image_dir / name))} is missing"
+
+
+def _good_annotations(
+    entries: list[Any],
+    images: dict[int, dict[str, Any]],
+    categories: set[int],
+    problems: list[str],
+) -> list[dict[str, Any]]:
+    kept, seen = [], set()
+    for i, entry in enumerate(entries):
+        problem = next(_annotation_problems(entry, images, categories), None)
+        if problem is None and entry["id"] in seen:
+            problem = "its id stands twice"
+        if problem is None:
+            seen.add(entry["id"])
+            kept.append(entry)
+        else:
+            problems.append(f"annotation {_name(entry, i)}: {problem}")
+    return kept
+
+
+def _annotation_problems(
+    entry: Any, images: dict[int, dict[str, Any]], categories: set[int]
+) -> Iterator[str]:
+    """Yield what is wrong with an annotation; later checks rely on the earlier ones."""
+    if not isinstance(entry, dict):
+        yield f"must be an object, got {type(entry).__name__}"
+        return
+    for key in ("id", "image_id", "category_id"):
+        if not _whole(entry.get(key)):
+            yield f"{key} must be a whole number, got {_brief(entry.get(key))}"
+    if entry["image_id"] not in images:
+        yield f"image_id {entry['image_id']} is unknown or a bad image"
+    if entry["category_id"] not in categories:
+        yield f"category_id {entry['category_id']} is unknown"
+    image = images[entry["image_id"]]
+    yield from _box_problems(entry.get("bbox"), image)
+    yield from _region_problems(entry, image)
+
+
+def _region_problems(entry: dict[str, Any], image: dict[str, Any]) -> Iterator[str]:
+    crowd, area = entry.get("iscrowd", 0), entry.get("area", 0)
+    if crowd not in (0, 1):
+        yield f"iscrowd must be 0 or 1, got {_brief(crowd)}"
+    if not _number(area) or area < 0:
+        yield f"area must be a number >= 0, got {_brief(area)}"
+    if entry.get("segmentation"):
+        try:
+            check_segmentation(entry["segmentation"], image["height"], image["width"])
+        except ValueError as error:
+            yield str(error)
+
+
+def _box_problems(box: Any, image: dict[str, Any]) -> Iterator[str]:
+    if not isinstance(box, list) or len(box) != 4 or not all(_number(side) for side in box):
+        yield f"bbox must be four finite numbers x, y, width, height, got {_brief(box)}"
+        return
+    x, y, width, height = box
+    if width <= 0 or height <= 0:
+        yield f"bbox must have width and height above 0, got {_brief(box)}"
+    inside = min(x, y) >= -_SLACK and (
+        x + width <= image["width"] + _SLACK and y + height <= image["height"] + _SLACK
+    )
+    within = min(x + width, image["width"]) > max(x, 0) and (
+        min(y + height, image["height"]) > max(y, 0)
+    )
+    if not (inside and within):
+        size = f"{image['width']} x {image['height']}"
+        yield f"bbox must lie inside its image of {size} px, got {_brief(box)}"
+
+
+def _pack(
+    images: dict[int, dict[str, Any]],
+    kept: list[dict[str, Any]],
+    vocabulary: Vocabulary,
+    skipped: int,
+) -> Annotations:
+    index = {image_id: i for i, image_id in enumerate(images)}
+    label = {category: i for i, category in enumerate(vocabulary.category_ids)}
+    kept = [entry for entry in kept if entry["category_id"] in label]
+    kept.sort(key=lambda entry: index[entry["image_id"]])  # stable: the file's order within one
+    owners = np.array([index[entry["image_id"]] for entry in kept], np.int64)
+    sizes = np.array([[i["height"], i["width"]] for i in images.values()], np.int64)
+    boxes = np.array([entry["bbox"] for entry in kept], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    limits = sizes[owners][:, [1, 0, 1, 0]]
+    texts = [json.dumps(s).encode() if (s := e.get("segmentation")) else b"" for e in kept]
+    areas = [entry.get("area", entry["bbox"][2] * entry["bbox"][3]) for entry in kept]
+    return Annotations(
+        image_ids=np.array(list(images), np.int64),
+        file_names=np.array([image["file_name"] for image in images.values()]),
+        sizes=sizes,
+        starts=np.searchsorted(owners, np.arange(len(images) + 1)).astype(np.int64),
+        ids=np.array([entry["id"] for entry in kept], np.int64),
+        boxes=np.clip(boxes, 0, limits).astype(np.float32),
+        labels=np.array([label[entry["category_id"]] for entry in kept], np.int64),
+        areas=np.array(areas, np.float64),
+        crowd=np.array([bool(entry.get("iscrowd", 0)) for entry in kept], np.bool_),
+        segmentations=np.frombuffer(b"".join(texts), np.uint8),
+        spans=np.cumsum([0, *map(len, texts)]).astype(np.int64),
+        skipped=skipped,
+    )
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
+def _number(value: Any) -> bool:
+    """Tell whether a value is a finite number that leaves room for sums."""
+    return type(value) in (int, float) and abs(value) < 1e15 and math.isfinite(value)
+
+
+def _name(entry: Any, place: int) -> str:
+    """Return the entry's id, or its place in the list where it has none."""
+    if isinstance(entry, dict) and _whole(entry.get("id")):
+        return str(entry["id"])
+    return f"number {place} of the list"
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

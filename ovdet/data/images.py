@@ -1,0 +1,30 @@
+"""Reading a stored image as RGB, without turning it: annotations mean the stored pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ovdet.structures import InputError
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3]; the EXIF orientation is left alone, as COCO's tools do.
+
+    Raises:
+        InputError: If the file is missing or not a whole picture.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as an image: {error}") from error
+
+
+def to_float(image: NDArray[np.uint8]) -> Tensor:
+    """Return [3, H, W] in [0, 1] of a picture [H, W, 3]."""
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return torch.from_numpy(planes).float() / 255

@@ -1,0 +1,67 @@
+"""Which sample comes next, and with which randomness: both follow from one running number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from ovdet.structures import InputError
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One sample asked for in training.
+
+    Attributes:
+        index: Which sample of the data set.
+        count: How many samples all processes together drew before this one.
+        seed: The run's seed.
+    """
+
+    index: int
+    count: int
+    seed: int
+
+    def rng(self) -> np.random.Generator:
+        """Return the randomness of this draw, the same in every process and after a resume."""
+        return np.random.default_rng((self.seed, self.count))
+
+
+class TrainSampler(Sampler[Draw]):
+    """Endless shuffled draws, each pass over the data in a new order.
+
+    Draw number n depends on the seed and n alone, so continuing a run means setting
+    :attr:`position`; nothing is replayed. Of every ``world`` draws each process takes one.
+
+    Args:
+        size: Samples in the data set; None for an endless one, whose index is the draw's number.
+        seed: Fixes the order, >= 0.
+        rank: This process.
+        world: How many processes draw together.
+
+    Raises:
+        InputError: If there is nothing to draw from.
+    """
+
+    def __init__(self, size: int | None, seed: int, *, rank: int = 0, world: int = 1) -> None:
+        if size == 0:
+            raise InputError("a training data set must hold at least one sample, got none")
+        self.size = size
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.position = 0
+
+    def __iter__(self) -> Iterator[Draw]:
+        count, epoch, order = self.position + self.rank, -1, np.zeros(0, np.int64)
+        while True:
+            if self.size is None:
+                index = count
+            else:
+                if count // self.size != epoch:
+                    epoch = count // self.size
+                    order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
+                index = int(order[count % self.size])
+            yield Draw(index, count, self.seed)
+            count += self.world

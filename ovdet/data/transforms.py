@@ -1,0 +1,188 @@
+"""Changes of a sample in training and testing; all randomness comes from the given generator."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ovdet.registry import TRANSFORMS
+from ovdet.structures import InputError, Regions, Sample
+
+_SMALLEST = 1.0  # px: what a crop leaves below this on a side is no object any more
+
+
+@TRANSFORMS.register_module()
+class ResizeTo:
+    """Make the image exactly ``height`` x ``width`` px; its shape may change.
+
+    Raises:
+        InputError: If a side is below 1.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        if min(height, width) < 1:
+            raise InputError(f"sides must be at least 1 px, got {height} x {width}")
+        self.height = height
+        self.width = width
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG002
+        """Return the resized sample."""
+        return resize(sample, self.height, self.width)
+
+
+@TRANSFORMS.register_module()
+class Resize:
+    """Scale the shorter side to ``short`` px, but the longer one to at most ``longest`` px.
+
+    Raises:
+        InputError: If ``short`` is below 1 or above ``longest``.
+    """
+
+    def __init__(self, short: int, longest: int) -> None:
+        if not 1 <= short <= longest:
+            raise InputError(f"sides must be 1 <= short <= longest, got {short} and {longest}")
+        self.short = short
+        self.longest = longest
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG002
+        """Return the resized sample."""
+        height, width = sample.image.shape[1:]
+        scale = min(self.short / min(height, width), self.longest / max(height, width))
+        return resize(sample, max(round(height * scale), 1), max(round(width * scale), 1))
+
+
+@TRANSFORMS.register_module()
+class ScaleJitter:
+    """Resize by a random factor, then cut out at most ``size`` x ``size`` px at random.
+
+    What is smaller stays smaller; batching pads it on the right and below.
+
+    Args:
+        low: Least longer side, as a part of ``size``, above 0.
+        high: Greatest longer side, as a part of ``size``.
+        size: Greatest side of the result, px.
+
+    Raises:
+        InputError: Unless 0 < low <= high and size >= 1.
+    """
+
+    def __init__(self, low: float, high: float, size: int) -> None:
+        if not (0 < low <= high and size >= 1):
+            raise InputError(f"must be 0 < low <= high and size >= 1, got {low}, {high}, {size}")
+        self.low = low
+        self.high = high
+        self.size = size
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the resized and cropped sample."""
+        height, width = sample.image.shape[1:]
+        scale = rng.uniform(self.low, self.high) * self.size / max(height, width)
+        height, width = max(round(height * scale), 1), max(round(width * scale), 1)
+        sample = resize(sample, height, width)
+        top = int(rng.integers(max(height - self.size, 0) + 1))
+        left = int(rng.integers(max(width - self.size, 0) + 1))
+        return crop(sample, top, left, min(height, self.size), min(width, self.size))
+
+
+@TRANSFORMS.register_module()
+class RandomFlip:
+    """Mirror left and right with probability ``p``; for training only: it is not undone.
+
+    Raises:
+        InputError: If ``p`` is not in [0, 1].
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise InputError(f"p must be in [0, 1], got {p}")
+        self.p = p
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample or its mirror image."""
+        return flip(sample) if rng.random() < self.p else sample
+
+
+@TRANSFORMS.register_module()
+class ColorJitter:
+    """Multiply brightness, contrast and saturation by random factors in [1 - x, 1 + x].
+
+    Raises:
+        InputError: If an amount is not in [0, 1].
+    """
+
+    def __init__(
+        self, brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.2
+    ) -> None:
+        self.amounts = (brightness, contrast, saturation)
+        if not all(0 <= amount <= 1 for amount in self.amounts):
+            raise InputError(f"amounts must be in [0, 1], got {self.amounts}")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the sample in other colours."""
+        brightness, contrast, saturation = (rng.uniform(1 - a, 1 + a) for a in self.amounts)
+        image = (sample.image * brightness).clamp(0, 1)
+        image = torch.lerp(_grey(image).mean(), image, contrast).clamp(0, 1)
+        image = torch.lerp(_grey(image).expand_as(image), image, saturation).clamp(0, 1)
+        return replace(sample, image=image)
+
+
+def resize(sample: Sample, height: int, width: int) -> Sample:
+    """Scale image, truth and proposals to ``height`` x ``width`` px."""
+    old_height, old_width = sample.image.shape[1:]
+    if (height, width) == (old_height, old_width):
+        return sample
+    sx, sy = width / old_width, height / old_height
+    image = F.interpolate(
+        sample.image[None], (height, width), mode="bilinear", align_corners=False, antialias=True
+    )[0].clamp(0, 1)
+    factor = torch.tensor([sx, sy, sx, sy])
+
+    def move(regions: Regions) -> Regions:
+        masks = regions.masks
+        if masks is not None:
+            masks = F.interpolate(masks[None].float(), (height, width), mode="nearest")[0].bool()
+        return regions.with_(boxes=regions.boxes * factor, masks=masks)
+
+    scale = (sample.scale[0] * sx, sample.scale[1] * sy)
+    return replace(_moved(sample, move), image=image, scale=scale)
+
+
+def flip(sample: Sample) -> Sample:
+    """Mirror image, truth and proposals left and right."""
+    width = sample.image.shape[2]
+
+    def move(regions: Regions) -> Regions:
+        x1, y1, x2, y2 = regions.boxes.unbind(dim=1)
+        boxes = torch.stack([width - x2, y1, width - x1, y2], dim=1)
+        masks = None if regions.masks is None else regions.masks.flip(2)
+        return regions.with_(boxes=boxes, masks=masks)
+
+    return replace(_moved(sample, move), image=sample.image.flip(2))
+
+
+def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
+    """Cut out a window; boxes are clipped to it, and those it leaves nothing of are dropped."""
+    rows, columns = slice(top, top + height), slice(left, left + width)
+
+    def move(regions: Regions) -> Regions:
+        shift = torch.tensor([left, top, left, top])
+        limit = torch.tensor([width, height, width, height])
+        boxes = (regions.boxes - shift).clamp(min=0).minimum(limit)
+        masks = None if regions.masks is None else regions.masks[:, rows, columns]
+        kept = ((boxes[:, 2:] - boxes[:, :2]) >= _SMALLEST).all(dim=1)
+        return regions.with_(boxes=boxes, masks=masks)[kept]
+
+    return replace(_moved(sample, move), image=sample.image[:, rows, columns])
+
+
+def _moved(sample: Sample, move: Callable[[Regions], Regions]) -> Sample:
+    proposals = None if sample.proposals is None else move(sample.proposals)
+    return replace(sample, truth=move(sample.truth), proposals=proposals)
+
+
+def _grey(image: Tensor) -> Tensor:
+    weights = image.new_tensor([0.299, 0.587, 0.114])  # ITU-R BT.601 luma
+    return (image * weights[:, None, None]).sum(dim=0, keepdim=True)
