@@ -64,7 +64,7 @@ class TrunkSlot(Protocol):
 class FusionSlot(Protocol):
     """Image and text see each other, in or after the trunk."""
 
-    def __call__(self, features: list[Tensor], text: Text) -> tuple[list[Tensor], Text]:
+    def __call__(self, levels: list[Tensor], text: Text) -> tuple[list[Tensor], Text]:
         """Return levels and text of the same shapes, or the levels a fused trunk ends with."""
 
 
@@ -73,7 +73,7 @@ class RegionSlot(Protocol):
 
     def __call__(
         self,
-        features: list[Tensor],
+        levels: list[Tensor],
         images: Tensor,
         truth: list[Regions] | None = None,
         *,
@@ -89,7 +89,7 @@ class RegionSlot(Protocol):
 class EmbedderSlot(Protocol):
     """Places to embeddings: RoI align and projection, mask pooling, pseudo-words."""
 
-    def __call__(self, features: list[Tensor], regions: Regions, image_size: int) -> Tensor:
+    def __call__(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, D]; ``image_size`` is the longer side of the network input, px."""
 
 
@@ -101,10 +101,10 @@ class ClassifierSlot(Protocol):
 
 
 class ScoreSlot(Protocol):
-    """Logits of several branches to one score: by default the geometric mean."""
+    """What several branches think to one score: by default the geometric mean."""
 
-    def __call__(self, logits: Sequence[Tensor], vocabulary: Vocabulary) -> Tensor:
-        """Return [R, C] in [0, 1], the background dropped; base and novel may be weighed apart."""
+    def __call__(self, probabilities: list[Tensor], novel: Tensor) -> Tensor:
+        """Join one [R, C] a branch to [R, C], in [0, 1]; ``novel`` [C] is bool."""
 
 
 class ObjectiveSlot(Protocol):

@@ -1,0 +1,57 @@
+"""Every shared filling can be called as its slot's Protocol says."""
+
+import inspect
+from typing import Protocol
+
+import pytest
+
+from ovdet import structures
+from ovdet.heads import (
+    CosineClassifier,
+    FirstScores,
+    GeometricScores,
+    RoiEmbedder,
+    RpnProposals,
+)
+from ovdet.methods.vild import VildDistillation, VildLabeler
+from ovdet.structures import slots
+from ovdet.text import TextClasses
+from ovdet.vision import PyramidTrunk
+
+FILLINGS = [
+    ("TextSlot", TextClasses),
+    ("TrunkSlot", PyramidTrunk),
+    ("RegionSlot", RpnProposals),
+    ("EmbedderSlot", RoiEmbedder),
+    ("ClassifierSlot", CosineClassifier),
+    ("ScoreSlot", FirstScores),
+    ("ScoreSlot", GeometricScores),
+    ("ObjectiveSlot", VildDistillation),
+    ("LabelerSlot", VildLabeler),
+]
+
+
+def positional(function):
+    parameters = inspect.signature(function).parameters.values()
+    return [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+
+
+@pytest.mark.parametrize(("slot", "filling"), FILLINGS)
+def test_filling_has_the_slots_signature(slot, filling):
+    asked, given = (
+        positional(getattr(slots, slot).__call__),
+        positional(filling.forward),
+    )
+    assert [p.name for p in given] == [p.name for p in asked]
+    assert [p.default for p in given] == [p.default for p in asked]
+
+
+def test_a_text_slot_encodes_words():
+    asked, given = positional(slots.TextSlot.encode_words), positional(TextClasses.encode_words)
+    assert [p.name for p in given] == [p.name for p in asked]
+
+
+def test_there_are_nine_and_all_are_exported():
+    nine = {name for name, one in vars(slots).items() if Protocol in getattr(one, "__bases__", ())}
+    assert len(nine) == 9
+    assert nine <= set(structures.__all__)
