@@ -1,7 +1,22 @@
 """Names to embeddings: tokenizer, text towers, prompts, cache."""
 
+from ovdet.text.bank import Bank
+from ovdet.text.classes import TextClasses
 from ovdet.text.encoders import TextEncoder
+from ovdet.text.prompts import clean_names, fill, load_templates
+from ovdet.text.store import VectorStore, cache_folder
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer
 
-__all__ = ["ClipTokenizer", "TextEncoder", "TinyTextTransformer"]
+__all__ = [
+    "Bank",
+    "ClipTokenizer",
+    "TextClasses",
+    "TextEncoder",
+    "TinyTextTransformer",
+    "VectorStore",
+    "cache_folder",
+    "clean_names",
+    "fill",
+    "load_templates",
+]

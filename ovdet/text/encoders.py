@@ -42,11 +42,16 @@ class TextEncoder(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     @torch.no_grad()
     def encode(
         self, texts: Sequence[str], batch: int = 256, names: Sequence[str] | None = None
     ) -> Tensor:
-        """Encode texts, equal ones once, short ones together; without gradients.
+        """Encode texts, equal ones once, short ones together; no gradients, full precision.
 
         Args:
             texts: N texts.
@@ -59,14 +64,15 @@ class TextEncoder(nn.Module):
         rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         called = dict(zip(texts, names, strict=True)) if names is not None else {}
         ids = self.tokenizer(list(rows), [called.get(text, text) for text in rows])
-        device = next(self.parameters()).device
-        vectors = torch.zeros(len(rows), self.dim, device=device)
+        vectors = torch.zeros(len(rows), self.dim, device=self.device)
         lengths = (ids == END).int().argmax(dim=1) + 1
         order = lengths.argsort()
         for start in range(0, len(order), batch):
             part = order[start : start + batch]
             longest = int(lengths[part[-1]]) if self.causal else ids.shape[1]
-            vectors[part] = self(ids[part, :longest].to(device)).float()
+            # Vectors are cached: a caller's autocast must not decide how exact they are.
+            with torch.autocast(self.device.type, enabled=False):
+                vectors[part] = self(ids[part, :longest].to(self.device)).float()
         return vectors[torch.tensor([rows[text] for text in texts], dtype=torch.int64)]
 
     def fingerprint(self) -> str:

@@ -82,7 +82,13 @@ class ClipTokenizer:
 
 
 def clean(text: str) -> str:
-    """Repair mis-decoded characters and HTML entities, collapse white space, lower the case."""
+    """Repair mis-decoded characters and HTML entities, collapse white space, lower the case.
+
+    Raises:
+        InputError: If the text holds half a character, as undecodable command lines do.
+    """
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"text must be valid Unicode, got {text!r}")
     if not (text.isascii() and text.isprintable() and "&" not in text):
         from ftfy import fix_text
 
