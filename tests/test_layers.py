@@ -129,8 +129,11 @@ def test_assemblies_name_no_method():
     assert classes, "no class of a method was found, so nothing was checked"
     for path in INNER:
         if package_of(path) in ASSEMBLIES:
-            words = {getattr(n, "id", getattr(n, "value", None)) for n in ast.walk(parse(path))
-                     if isinstance(n, ast.Name | ast.Constant)}
+            words = {
+                getattr(n, "id", getattr(n, "value", None))
+                for n in ast.walk(parse(path))
+                if isinstance(n, ast.Name | ast.Constant)
+            }
             assert not words & (methods | classes), f"{identify(path)} names a method"
 
 

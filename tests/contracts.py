@@ -1,0 +1,84 @@
+"""What the contract tests share: every method config, built tiny, with samples made for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from ovdet.registry import build
+from ovdet.structures import Regions, Sample, Vocabulary
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs/methods").glob("*/*.py"))
+METHODS = sorted(path.stem for path in (ROOT / "ovdet/methods").glob("[!_]*"))
+LEARNT = Vocabulary(("cat", "red car", "dog"), novel=(False, False, True))
+ASKED = Vocabulary.of(["a small zebra", "kite", "lamp", "cat", "traffic light"])
+
+
+def identify(path):
+    return path.stem
+
+
+def without_weights(config):
+    """Return a config whose parts start from random weights: the tests need no file."""
+    if isinstance(config, dict):
+        if config.get("type") == "Pretrained":
+            return without_weights(config["module"])
+        return {key: without_weights(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(without_weights(value) for value in config)
+    return config
+
+
+@dataclass
+class Case:
+    """A model as its config describes it, and two samples it can learn from."""
+
+    model: torch.nn.Module
+    samples: list
+
+    def losses(self):
+        self.model.train()
+        return self.model(self.samples, mode="loss")
+
+    def total(self):
+        return sum(value for name, value in self.losses().items() if "loss" in name)
+
+
+def build_tiny(path):
+    torch.manual_seed(0)
+    config = Config.fromfile(path).to_dict()
+    model = build(without_weights(config["model"]), "model")
+    if hasattr(model, "vocabulary"):
+        model.vocabulary = LEARNT
+    return Case(model, [sample(model, i) for i in range(2)])
+
+
+def sample(model, index):
+    """Return a picture of two objects of which one is labelled, with all that is known of it."""
+    generator = torch.Generator().manual_seed(index)
+    side = 64
+    boxes = torch.tensor([[4.0, 6, 30, 28], [34, 30, 60, 62]])
+    masks = torch.zeros(2, side, side, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[y1:y2, x1:x2] = True
+    owner = torch.zeros(2, dtype=torch.int64)
+    truth = Regions(boxes, owner, labels=torch.tensor([index % 2, 0]), masks=masks)
+    return Sample(
+        torch.rand(3, side, side, generator=generator),
+        image_id=index + 1,
+        original_size=(side, side),
+        truth=truth,
+        proposals=prepared(model, boxes, owner),
+        captions=(f"a photo of a {LEARNT.names[index]}",),
+    )
+
+
+def prepared(model, boxes, owner):
+    """Return proposals with a made-up teacher's embeddings, where the model names regions."""
+    if not hasattr(model, "vocabulary"):
+        return None
+    width = model.text(LEARNT).classes.shape[1]
+    views = torch.nn.functional.normalize(torch.randn(len(boxes), width), dim=1)
+    return Regions(boxes, owner, embeddings=views)

@@ -1,0 +1,60 @@
+"""Each method config builds tiny, takes one loss step and predicts with another vocabulary."""
+
+import ast
+
+import pytest
+import torch
+from contracts import ASKED, CONFIGS, ROOT, build_tiny, identify
+
+from ovdet.structures import Regions
+
+
+def test_there_are_configs():
+    assert {path.parent.name for path in CONFIGS} >= {"clip", "vild"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+def test_builds_learns_and_predicts(path):
+    case = build_tiny(path)
+    before = [p.detach().clone() for p in case.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD([p for p in case.model.parameters() if p.requires_grad], lr=0.01)
+    losses = case.losses()
+    assert any(name.startswith("loss_") for name in losses)
+    for name, value in losses.items():
+        assert value.ndim == 0, f"{name} must be a scalar"
+        assert torch.isfinite(value), f"{name} is {value}"
+    optimizer.zero_grad()
+    sum(value for name, value in losses.items() if "loss" in name).backward()
+    optimizer.step()
+    after = [p for p in case.model.parameters() if p.requires_grad]
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    predicts_with_another_vocabulary(case)
+
+
+def predicts_with_another_vocabulary(case):
+    case.model.eval()
+    if hasattr(case.model, "vocabulary"):
+        case.model.vocabulary = ASKED
+    with torch.no_grad():
+        found = case.model(case.samples, mode="predict")
+    assert len(found) == len(case.samples)
+    for one in found:
+        if isinstance(one, Regions):
+            one.check("the prediction")
+            assert len(one) > 0, "an untrained detector with no threshold must answer something"
+            assert one.labels.min() >= 0
+            assert one.labels.max() < len(ASKED)
+            assert one.boxes.min() >= 0
+            assert one.boxes.max() <= 64
+            assert 0 <= one.scores.min() <= one.scores.max() <= 1
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+def test_the_docstring_gives_the_launch_line(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert f"python tools/train.py {path.relative_to(ROOT).as_posix()}" in text
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+def test_named_after_its_method(path):
+    assert path.stem.startswith(path.parent.name)

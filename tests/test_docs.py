@@ -1,0 +1,70 @@
+"""Each method folder has a README with paper and slot; each zoo entry says where it comes from."""
+
+import ast
+import hashlib
+
+import pytest
+import yaml
+from contracts import CONFIGS, METHODS, ROOT
+
+FOLDERS = sorted({path.parent for path in CONFIGS})
+ENTRIES = sorted((ROOT / "model_zoo").glob("*.yml"))
+FIELDS = {"name", "config", "weights", "sha256", "licence", "data", "command"}
+
+
+def test_there_is_something_to_hold():
+    assert {folder.name for folder in FOLDERS} >= {"clip", "vild"}
+    assert "ovdet-tiny" in {entry.stem for entry in ENTRIES}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_method_has_readme_paper_and_slots(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8").lower()
+    assert "arxiv.org/abs/" in text, "the README must link the paper"
+    assert "slot" in text, "the README must name the slots that the method fills"
+    assert "python tools/" in text, "the README must give a command"
+
+
+@pytest.mark.parametrize("slug", METHODS)
+def test_each_method_module_opens_with_paper_and_slot(slug):
+    path = ROOT / f"ovdet/methods/{slug}.py"
+    if not path.exists():
+        path = ROOT / f"ovdet/methods/{slug}/__init__.py"
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert "https://arxiv.org/abs/" in text
+    assert "Slot" in text
+
+
+@pytest.mark.parametrize("slug", METHODS)
+def test_class_names_open_with_the_slug(slug):
+    for path in (ROOT / "ovdet/methods").glob(f"{slug}*/**/*.py"):
+        check_names(path, slug)
+    if (single := ROOT / f"ovdet/methods/{slug}.py").exists():
+        check_names(single, slug)
+
+
+def check_names(path, slug):
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            assert node.name.lower().startswith(slug.replace("_", "").replace("-", ""))
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.stem)
+def test_each_zoo_entry_is_whole(entry):
+    record = yaml.safe_load(entry.read_text(encoding="utf-8"))
+    assert set(record) >= FIELDS
+    assert record["name"] == entry.stem
+    assert (ROOT / record["config"]).exists()
+    weights = entry.parent / record["weights"]
+    assert weights.suffix == ".safetensors"
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == record["sha256"]
+
+
+def test_the_zoo_stays_small():
+    size = sum(path.stat().st_size for path in (ROOT / "model_zoo").glob("*.safetensors"))
+    assert 0 < size <= 20_000_000
+
+
+def test_no_weights_without_an_entry():
+    weights = {path.stem for path in (ROOT / "model_zoo").glob("*.safetensors")}
+    assert weights <= {entry.stem for entry in ENTRIES}
