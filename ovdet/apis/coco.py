@@ -1,0 +1,80 @@
+"""COCO JSON out: pictures, what was found in them, and the categories asked for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from ovdet.structures import Vocabulary, atomic_write
+
+Rle = dict[str, Any]
+Mask = NDArray[np.bool_]
+
+
+def decode_mask(rle: Rle) -> Mask:
+    """Return the mask [H, W] that a COCO run-length record holds."""
+    decoded: Mask = coco_mask.decode(rle).astype(np.bool_)
+    return decoded
+
+
+def text_counts(rle: Rle) -> Rle:
+    """Return a run-length record with its counts as text, as JSON wants them."""
+    counts = rle["counts"]
+    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    return {"size": list(rle["size"]), "counts": text}
+
+
+class CocoFile:
+    """A COCO file that grows by one picture at a time.
+
+    Args:
+        vocabulary: The classes; category ids are its ``category_ids``.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        pairs = zip(vocabulary.category_ids, vocabulary.names, strict=True)
+        self._categories = [{"id": category, "name": name} for category, name in pairs]
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+
+    def add(self, file_name: str, size: tuple[int, int], records: list[dict[str, Any]]) -> None:
+        """Add one picture; it gets the next image id, from 1 on.
+
+        Args:
+            file_name: The picture's name.
+            size: (height, width), px.
+            records: COCO results; their ``image_id`` is replaced.
+        """
+        image_id = len(self._images) + 1
+        height, width = size
+        image = {"id": image_id, "file_name": file_name, "width": width, "height": height}
+        self._images.append(image)
+        for record in records:
+            facts = {"id": len(self._annotations) + 1, "area": _area(record), "iscrowd": 0}
+            self._annotations.append({**record, **facts, "image_id": image_id})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``images``, ``annotations`` and ``categories``."""
+        return {
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": self._categories,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the file; a reader sees the old one or the new one.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
+        atomic_write(path, (text + "\n").encode("utf-8", "surrogateescape"))
+
+
+def _area(record: dict[str, Any]) -> float:
+    if "segmentation" in record:
+        return float(coco_mask.area(record["segmentation"]))
+    return float(round(record["bbox"][2] * record["bbox"][3], 3))

@@ -1,0 +1,48 @@
+"""What was found, as lines of text for a terminal."""
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_WIDEST = 48  # characters of a name; with the figures a line stays within 80 columns
+
+
+def table(labels: Sequence[str], scores: NDArray[np.float32], boxes: NDArray[np.float32]) -> str:
+    """Return N objects as a table: class, score, box.
+
+    Args:
+        labels: N class names.
+        scores: [N].
+        boxes: [N, 4], xyxy, px.
+    """
+    if not labels:
+        return "nothing found"
+    names = [_cut(printable(label)) for label in labels]
+    room = max(_columns(name) for name in ["class", *names])
+    lines = [f"{'class':<{room}}  score     x1     y1     x2     y2"]
+    for name, score, box in zip(names, scores, boxes, strict=True):
+        sides = " ".join(f"{side:6.0f}" for side in box)
+        lines.append(f"{name}{' ' * (room - _columns(name))}  {score:5.2f} {sides}")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with characters that would disturb a terminal written as escapes."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _WIDEST else f"{name[: _WIDEST - 3]}..."
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _columns(text: str) -> int:
+    """Return how many terminal columns a text takes: East Asian wide characters take two."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    marks = sum(unicodedata.combining(c) > 0 for c in text)
+    return len(text) + wide - marks

@@ -1,0 +1,179 @@
+"""Find things by name in pictures: annotated copies, COCO JSON and a table on the screen.
+
+python tools/infer.py photo.jpg --classes cat "red car"
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from ovdet.apis import Model, Result
+    from ovdet.structures import Vocabulary
+
+FORMAT = argparse.RawDescriptionHelpFormatter
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+@dataclass
+class Report:
+    """What a run leaves behind.
+
+    Attributes:
+        done: Pictures that were annotated.
+        bad: One line for each that could not be read.
+    """
+
+    done: int = 0
+    bad: list[str] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, 1 when some pictures were bad, 2 when nothing could be done."""
+    options = parse(arguments)
+    try:
+        return run(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"infer.py: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("infer.py: stopped", file=sys.stderr)
+        return 130
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options; a wrong one ends the program with one line and status 2."""
+    parser = Parser(prog="infer.py", description=__doc__, formatter_class=FORMAT)
+    add = parser.add_argument
+    add("images", nargs="+", metavar="IMAGE|FOLDER|GLOB", help="pictures to look at")
+    add("--classes", nargs="+", metavar="NAME", help='names, as: cat "red car"')
+    add("--classes-file", type=Path, metavar="FILE", help="UTF-8 text, one name a line")
+    add("--model", metavar="NAME|CONFIG", help="zoo name or config file (default: ovdet-tiny)")
+    add("--checkpoint", metavar="FILE", help="weights for a config file")
+    add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
+    add("--top-k", type=count, default=100, metavar="N", help="most objects a picture (100)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
+    add("--out", type=Path, default=Path("out"), metavar="DIR", help="annotated pictures (out)")
+    add("--json", type=Path, metavar="FILE", help="COCO JSON (OUT/detections.json)")
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do the work; see ``main``."""
+    from ovdet.apis import load, read_image
+    from ovdet.apis.files import find_images, read_classes
+
+    files = find_images(options.images)
+    vocabulary = read_classes(options.classes, options.classes_file)
+    if len(files) == 1:
+        with quiet_decoders():
+            read_image(files[0])  # one bad picture is told before a model is loaded
+    model = load(options.model, checkpoint=options.checkpoint, device=options.device)
+    report = detect_all(model, files, vocabulary, options)
+    for line in report.bad:
+        print(f"infer.py: {line}", file=sys.stderr)
+    if not report.done:
+        return 2
+    return 1 if report.bad else 0
+
+
+def detect_all(
+    model: "Model", files: Sequence[Path], vocabulary: "Vocabulary", options: argparse.Namespace
+) -> Report:
+    """Annotate every picture that can be read, then write the JSON."""
+    from ovdet.apis.coco import CocoFile
+    from ovdet.apis.files import FreeNames
+
+    report, record = Report(), CocoFile(vocabulary)
+    names = FreeNames(options.out, files)
+    for path, result in _results(model, files, vocabulary, options, report):
+        target = names.give(path)
+        result.save(target)
+        record.add(str(path), result.image.shape[:2], result.to_coco())
+        _say(f"{path} -> {target}\n{result.table()}")
+        report.done += 1
+    if report.done:
+        target = options.json or options.out / "detections.json"
+        record.save(target)
+        _say(f"{report.done} of {len(files)} pictures -> {target}")
+    return report
+
+
+def _results(
+    model: "Model",
+    files: Sequence[Path],
+    vocabulary: "Vocabulary",
+    options: argparse.Namespace,
+    report: Report,
+) -> "Iterator[tuple[Path, Result]]":
+    from tqdm import tqdm
+
+    from ovdet.apis import read_image
+    from ovdet.structures import InputError
+
+    hidden = not sys.stderr.isatty()
+    for path in tqdm(files, unit="picture", delay=2, disable=hidden):
+        try:
+            with quiet_decoders():
+                pixels = read_image(path)
+        except InputError as error:
+            report.bad.append(_one_line(error))
+            continue
+        result = model.detect(pixels, vocabulary, threshold=options.threshold, top_k=options.top_k)
+        yield path, result
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep libtiff and its like, which write to the error stream by themselves, from doing so."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stdout)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def fraction(text: str) -> float:
+    """Return a number in [0, 1]."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must lie in [0, 1], got {text}")
+    return value
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
