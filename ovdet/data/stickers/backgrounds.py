@@ -10,6 +10,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ovdet.data.stickers.chance import pick
+
 Picture = NDArray[np.float32]
 
 
@@ -76,7 +78,7 @@ def water(rng: Generator, height: int, width: int) -> Picture:
 def sky(rng: Generator, height: int, width: int) -> Picture:
     """Blue, paler downwards, with clouds."""
     rows, _ = _grid(height, width)
-    fall = np.broadcast_to(rows / max(height - 1, 1), (height, width))
+    fall = rows / np.float32(max(height - 1, 1)) + np.zeros((1, width), np.float32)
     clear = blend(fall, colour_near(rng, 0.25, 0.5, 0.85), colour_near(rng, 0.7, 0.85, 0.97))
     clouds = rough_noise(rng, height, width, rng.uniform(2, 4)) - rng.uniform(0.45, 0.65)
     cover = (clouds * 5).clip(0, 0.9)[..., None]
@@ -163,7 +165,7 @@ def leaves(rng: Generator, height: int, width: int) -> Picture:
 def night(rng: Generator, height: int, width: int) -> Picture:
     """Dark blue, with stars and a glow from below."""
     rows, _ = _grid(height, width)
-    glow = np.broadcast_to((rows / max(height - 1, 1)) ** 2, (height, width))
+    glow = (rows / max(height - 1, 1)) ** 2 + np.zeros((1, width), np.float32)
     tone = 0.6 * glow + 0.4 * rough_noise(rng, height, width, 3)
     dark = blend(tone, colour_near(rng, 0.03, 0.04, 0.12), colour_near(rng, 0.15, 0.15, 0.35))
     stars = rng.random((height, width), dtype=np.float32)
@@ -203,10 +205,10 @@ def paint_background(
         [H, W, 3], RGB in [0, 1], and the names from top to bottom.
     """
     if height < 24 or rng.random() >= split:
-        name = list(TEXTURES)[rng.integers(len(TEXTURES))]
+        name = pick(rng, tuple(TEXTURES))
         return _lit(rng, TEXTURES[name](rng, height, width)), (name,)
-    above = _UPPER[rng.integers(len(_UPPER))]
-    below = [name for name in _LOWER if name != above][rng.integers(len(_LOWER) - 2)]
+    above = pick(rng, _UPPER)
+    below = pick(rng, [name for name in _LOWER if name != above])
     horizon = int(rng.uniform(0.25, 0.7) * height)
     top, bottom = TEXTURES[above](rng, height, width), TEXTURES[below](rng, height, width)
     columns = np.arange(width)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ovdet.data.stickers.backgrounds import paint_background
+from ovdet.data.stickers.chance import count_between, log_uniform, pick
 from ovdet.data.stickers.names import NAMES, STICKERS
 from ovdet.data.stickers.patches import Patch
 from ovdet.data.stickers.scenes import (
@@ -115,18 +116,18 @@ class CaptionStream:
         return list(found.values())
 
     def _portrait(self, rng: Generator) -> Scene:
-        name = self.names[rng.integers(len(self.names))]
+        name = pick(rng, self.names)
         if rng.random() < _CROPS:
             spec = _spec(_CROP_SIZES)
-            patch, colour = object_patch(rng, name, _log_uniform(rng, *_CROP_SIZES), spec)
+            patch, colour = object_patch(rng, name, log_uniform(rng, *_CROP_SIZES), spec)
             canvas, backgrounds = self._crop_canvas(rng, patch)
         else:
             spec = _spec((0.3 * self.size, self.size))
             patch, colour = object_patch(rng, name, rng.uniform(*spec.sizes), spec)
             picture, backgrounds = paint_background(rng, self.size, self.size)
             canvas = Canvas(picture, spec.occlusion)
-        neighbours = int(rng.integers(0, 3))
-        behind = int(rng.integers(0, neighbours + 1))  # the rest stands in front
+        neighbours = count_between(rng, 0, 2)
+        behind = count_between(rng, 0, neighbours)  # the rest stands in front
         aside = _spec((0.4 * max(patch.shape[:2]), 1.1 * max(patch.shape[:2])))
         self._surround(rng, canvas, behind, aside)
         cut = 0.2 if rng.random() < 0.3 else 0.0
@@ -141,7 +142,7 @@ class CaptionStream:
             if rng.random() < 0.5:
                 add_clutter(rng, canvas, rng.uniform(*spec.sizes))
             else:
-                add_object(rng, canvas, self.names[rng.integers(len(self.names))], spec)
+                add_object(rng, canvas, pick(rng, self.names), spec)
 
     def _crop_canvas(self, rng: Generator, patch: Patch) -> tuple[Canvas, tuple[str, ...]]:
         """Return stuff just large enough for the patch: what a jittered box around it holds."""
@@ -151,7 +152,7 @@ class CaptionStream:
         )
         # painted at a detector's scale, then cut: a small box sees a small piece of the texture
         picture, backgrounds = paint_background(rng, 2 * height, 2 * width, split=0.0)
-        top, left = rng.integers(0, height + 1), rng.integers(0, width + 1)
+        top, left = count_between(rng, 0, height), count_between(rng, 0, width)
         piece = np.ascontiguousarray(picture[top : top + height, left : left + width])
         return Canvas(piece, occlusion=0.5), backgrounds
 
@@ -159,8 +160,8 @@ class CaptionStream:
         spec = _spec((0.22 * self.size, 0.5 * self.size))
         picture, backgrounds = paint_background(rng, self.size, self.size)
         canvas = Canvas(picture, occlusion=0.35)
-        count = int(rng.integers(2, self.max_objects + 1))
-        for _ in range(int(rng.integers(0, 3))):
+        count = count_between(rng, 2, self.max_objects)
+        for _ in range(count_between(rng, 0, 2)):
             add_clutter(rng, canvas, rng.uniform(0.1, 0.3) * self.size)
         for choice in rng.choice(len(self.names), count, replace=False).tolist():
             add_object(rng, canvas, self.names[choice], spec)
@@ -169,10 +170,6 @@ class CaptionStream:
 
 def _spec(sizes: tuple[float, float]) -> SceneSpec:
     return SceneSpec(sizes=sizes, overhang=0.5, min_area=12)
-
-
-def _log_uniform(rng: Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _resized(scene: Scene, size: int) -> Scene:

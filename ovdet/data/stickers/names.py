@@ -13,6 +13,7 @@ from typing import Any
 
 from ovdet.structures import InputError
 
+
 def _read_table() -> dict[str, Any]:
     text = (files("ovdet.data.stickers") / "names.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
@@ -36,7 +37,8 @@ def _name_all(table: Mapping[str, Any]) -> dict[str, str]:
         name = clean_name(character, table["renames"])
         if name in named:
             raise InputError(
-                f"sticker names must be distinct, got {name!r} for both {named[name]} and {character}"
+                f"sticker names must be distinct, got {name!r} for "
+                f"both {named[name]} and {character}"
             )
         named[name] = character
     return named

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ovdet.data.stickers.backgrounds import blend, smooth_noise
+from ovdet.data.stickers.chance import pick
 from ovdet.data.stickers.names import DISTRACTORS
 from ovdet.data.stickers.sprites import crop_to_visible, turned_glyph
 
@@ -45,13 +46,14 @@ def recolour(rgb: Patch, colour: str) -> Patch:
 
 def relight(rgb: Patch, brightness: float, contrast: float) -> Patch:
     """Scale [h, w, 3] about its mean by ``contrast``, then multiply by ``brightness``."""
-    mean = rgb.mean() if rgb.size else np.float32(0)
-    return np.asarray((((rgb - mean) * contrast + mean) * brightness).clip(0, 1), np.float32)
+    mean = rgb.mean() if rgb.size else 0.0
+    changed = ((rgb - mean) * contrast + mean) * brightness
+    return np.asarray(changed.clip(0, 1), np.float32)
 
 
 def glyph_patch(character: str, side: float, angle: float, *, flip: bool) -> Patch:
     """Return a glyph as a patch; see :func:`turned_glyph` for the arguments."""
-    return turned_glyph(character, side, angle, flip=flip).astype(np.float32) / 255
+    return turned_glyph(character, side, angle, flip=flip).astype(np.float32) / np.float32(255)
 
 
 def clutter_patch(rng: Generator, side: float) -> Patch:
@@ -61,8 +63,7 @@ def clutter_patch(rng: Generator, side: float) -> Patch:
         rng: Source of every choice.
         side: About the longer side, px.
     """
-    kind = _KINDS[rng.integers(len(_KINDS))]
-    return kind(rng, side)
+    return pick(rng, _KINDS)(rng, side)
 
 
 def _any_colour(rng: Generator) -> Patch:
@@ -74,14 +75,14 @@ def _shaded(rng: Generator, outline: Image.Image) -> Patch:
     """Fill an outline [2h, 2w] (drawn at twice the size) with a blend of two colours."""
     alpha = np.asarray(outline.reduce(2), np.float32) / 255
     first = _any_colour(rng)
-    second = first * rng.uniform(0.5, 1) if rng.random() < 0.6 else _any_colour(rng)
-    tone = smooth_noise(rng, *alpha.shape, (3, 3))
+    second = first * np.float32(0.7) if rng.random() < 0.6 else _any_colour(rng)
+    tone = smooth_noise(rng, alpha.shape[0], alpha.shape[1], (3, 3))
     return _tight(np.concatenate([blend(tone, first, second), alpha[..., None]], axis=-1))
 
 
 def _tight(patch: Patch) -> Patch:
     whole = (patch * 255).astype(np.uint8)
-    return crop_to_visible(whole).astype(np.float32) / 255
+    return crop_to_visible(whole).astype(np.float32) / np.float32(255)
 
 
 def _blob(rng: Generator, side: float) -> Patch:
@@ -124,12 +125,11 @@ def _stroke(rng: Generator, side: float) -> Patch:
 
 def _piece(rng: Generator, side: float) -> Patch:
     """A part of a symbol that has no everyday name, cut off along a line."""
-    character = DISTRACTORS[rng.integers(len(DISTRACTORS))]
+    character = pick(rng, DISTRACTORS)
     angle = rng.uniform(-np.pi, np.pi)
     patch = glyph_patch(character, 1.4 * side, angle, flip=bool(rng.random() < 0.5))
     if rng.random() < 0.7:
-        names = list(COLOURS)
-        patch[..., :3] = recolour(patch[..., :3], names[rng.integers(len(names))])
+        patch[..., :3] = recolour(patch[..., :3], pick(rng, tuple(COLOURS)))
     height, width = patch.shape[:2]
     way = rng.uniform(0, 2 * np.pi)
     rows, columns = np.ogrid[:height, :width]

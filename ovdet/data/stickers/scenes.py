@@ -1,5 +1,6 @@
 """Scenes: stickers and clutter pasted on stuff, with exact masks of what stays visible."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ovdet.data.stickers.backgrounds import paint_background
+from ovdet.data.stickers.chance import count_between, pick
 from ovdet.data.stickers.names import STICKERS
 from ovdet.data.stickers.patches import (
     COLOURS,
@@ -118,7 +120,8 @@ class Canvas:
     def __init__(self, picture: Patch, occlusion: float) -> None:
         self.picture = picture
         self.occlusion = occlusion
-        self.owner = np.full(picture.shape[:2], _NOBODY, np.int32)  # [H, W]
+        height, width = picture.shape[:2]
+        self.owner: NDArray[np.int32] = np.full((height, width), _NOBODY, np.int32)  # [H, W]
         self.labels: list[tuple[str, str | None]] = []
         self.areas: list[int] = []  # px inside the image when nothing covered the object
         self.visible: list[int] = []
@@ -206,11 +209,11 @@ def object_patch(
     rng: Generator, name: str, side: float, spec: SceneSpec
 ) -> tuple[Patch, str | None]:
     """Draw one sticker with a random look; return the patch and the colour it was given."""
-    angle = np.deg2rad(rng.uniform(-spec.rotation, spec.rotation))
-    patch = glyph_patch(STICKERS[name], side, float(angle), flip=bool(rng.random() < 0.5))
+    angle = math.radians(rng.uniform(-spec.rotation, spec.rotation))
+    patch = glyph_patch(STICKERS[name], side, angle, flip=bool(rng.random() < 0.5))
     colour = None
     if rng.random() < spec.recolour:
-        colour = list(COLOURS)[rng.integers(len(COLOURS))]
+        colour = pick(rng, tuple(COLOURS))
         patch[..., :3] = recolour(patch[..., :3], colour)
     brightness, contrast = rng.uniform(*spec.brightness), rng.uniform(*spec.contrast)
     patch[..., :3] = relight(patch[..., :3], brightness, contrast)
@@ -218,14 +221,14 @@ def object_patch(
 
 
 def random_corner(
-    rng: Generator, patch: Patch, shape: tuple[int, int], overhang: float
+    rng: Generator, patch: Patch, shape: tuple[int, ...], overhang: float
 ) -> tuple[int, int]:
     """Choose where a patch goes in a picture of ``shape`` (H, W): left and upper edge, px."""
     corner = []
     for length, room in ((patch.shape[1], shape[1]), (patch.shape[0], shape[0])):
         slack = int(overhang * length)
         low, high = -slack, room - length + slack
-        corner.append(int(rng.integers(low, high + 1)) if low < high else (room - length) // 2)
+        corner.append(count_between(rng, low, high) if low < high else (room - length) // 2)
     return corner[0], corner[1]
 
 
@@ -259,13 +262,12 @@ def render_scene(rng: Generator, spec: SceneSpec, names: Sequence[str]) -> Scene
     """
     picture, backgrounds = paint_background(rng, spec.side, spec.side, split=spec.horizon)
     canvas = Canvas(picture, spec.occlusion)
-    objects = int(rng.integers(spec.objects[0], spec.objects[1] + 1))
-    clutter = int(rng.integers(spec.clutter[0], spec.clutter[1] + 1))
+    objects, clutter = count_between(rng, *spec.objects), count_between(rng, *spec.clutter)
     # in random order: clutter stands behind objects and in front of them
     order = rng.permutation([True] * objects + [False] * clutter)
     for named in order.tolist():
         if named:
-            add_object(rng, canvas, names[rng.integers(len(names))], spec)
+            add_object(rng, canvas, pick(rng, names), spec)
         else:
             add_clutter(rng, canvas, rng.uniform(*spec.clutter_sizes))
     return canvas.finish(rng, spec.noise, backgrounds)

@@ -1,5 +1,6 @@
 """Sprites: glyphs of a colour font as small pictures with exact outlines."""
 
+import math
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -108,8 +109,7 @@ def turned_glyph(character: str, side: float, angle: float, *, flip: bool) -> ND
         flip: Mirrored left to right.
 
     Returns:
-        [H, W, 4], RGBA. The whole is transparent at the border only by chance: the crop is tight
-        around alpha of at least one half.
+        [H, W, 4], RGBA, cropped tight around alpha of at least one half.
     """
     path = find_font()
     width, height = _draw(character, path).size
@@ -117,9 +117,9 @@ def turned_glyph(character: str, side: float, angle: float, *, flip: bool) -> ND
     factor = max(1, int(1 / scale))  # averaging first; the bilinear turn below then aliases little
     source = _reduced(character, path, factor)
     step = 1 / (scale * factor)  # source px for one px of the result
-    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
-    wide = int(np.ceil((abs(width * cosine) + abs(height * sine)) * scale)) + 2
-    high = int(np.ceil((abs(width * sine) + abs(height * cosine)) * scale)) + 2
+    cosine, sine = math.cos(angle), math.sin(angle)
+    wide = math.ceil((abs(width * cosine) + abs(height * sine)) * scale) + 2
+    high = math.ceil((abs(width * sine) + abs(height * cosine)) * scale) + 2
     mirror = -1.0 if flip else 1.0
     a, b, d, e = mirror * step * cosine, -mirror * step * sine, step * sine, step * cosine
     across, down = width / factor / 2, height / factor / 2

@@ -115,8 +115,8 @@ def write_track(
         For each annotation file, its path within ``out`` and its sha256.
 
     Raises:
-        InputError: If the track is unknown, a number is too small, the folder is not empty, or
-            the font is missing.
+        InputError: If the track is unknown, a number is too small, the folder is not empty or, with
+            ``force``, no track, or the font is missing.
         OSError: If the folder cannot be written.
     """
     if name not in TRACKS:
@@ -128,7 +128,7 @@ def write_track(
             raise InputError(f"{split} must be at least 1 image, got {images[split]}")
     if seed < 0:
         raise InputError(f"seed must be 0 or more, got {seed}")
-    out = Path(out)
+    out = Path(out).resolve()
     _check_free(out, force=force)
     find_font()
     partial = out.with_name(out.name + ".partial")
@@ -149,6 +149,9 @@ def _check_free(out: Path, *, force: bool) -> None:
         raise InputError(f"{out} must be a folder or not exist, it is a file")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise InputError(f"{out} is not empty: name another folder, or replace it with --force")
+    # force is for an older track; a mistyped folder with somebody's work in it stays
+    if force and out.is_dir() and any(out.iterdir()) and not (out / "annotations").is_dir():
+        raise InputError(f"{out} holds no track (no folder annotations), so it is not replaced")
 
 
 def hash_annotations(out: Path) -> dict[str, str]:

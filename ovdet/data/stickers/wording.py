@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from numpy.random import Generator
 
+from ovdet.data.stickers.chance import pick
 from ovdet.data.stickers.names import with_article
 from ovdet.data.stickers.scenes import Placed
 
@@ -26,10 +27,6 @@ _FRAMES = (
 _PAIR_FRAMES = ("{}", "{}", "a photo of {}", "a picture of {}", "a scene with {}", "there is {}")
 
 
-def _pick(rng: Generator, options: Sequence[str]) -> str:
-    return options[rng.integers(len(options))]
-
-
 def phrase(rng: Generator, thing: Placed, *, article: bool = True) -> str:
     """Name one object, mostly with the colour if it was given one: "a red car"."""
     words = thing.name
@@ -41,7 +38,7 @@ def phrase(rng: Generator, thing: Placed, *, article: bool = True) -> str:
 def place(rng: Generator, backgrounds: Sequence[str]) -> str:
     """Say where: "on grass", or "below the sky, on water" where two kinds of stuff meet."""
     if len(backgrounds) == 1:
-        return _pick(rng, _PLACES[backgrounds[0]])
+        return pick(rng, _PLACES[backgrounds[0]])
     return f"with {backgrounds[0]} above {backgrounds[1]}"
 
 
@@ -75,11 +72,11 @@ def describe(rng: Generator, things: Sequence[Placed], backgrounds: Sequence[str
     if not things:
         return f"an empty scene {place(rng, backgrounds)}"
     if len(things) == 1:
-        return _pick(rng, _FRAMES).format(phrase(rng, things[0])) + where
+        return pick(rng, _FRAMES).format(phrase(rng, things[0])) + where
     order = [things[i] for i in rng.permutation(len(things)).tolist()]
     between = relation(order[0], order[1]) if len(order) == 2 and rng.random() < 0.5 else None
     words = [phrase(rng, thing) for thing in order]
     if between is not None:
         return f"{words[0]} {between} {words[1]}{where}"
     listed = f"{', '.join(words[:-1])} and {words[-1]}"
-    return _pick(rng, _PAIR_FRAMES).format(listed) + where
+    return pick(rng, _PAIR_FRAMES).format(listed) + where

@@ -1,0 +1,54 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from ovdet.data.stickers.sprites import find_font
+from ovdet.data.stickers.tracks import TRACKS
+from ovdet.structures import InputError
+
+PATH = Path(__file__).parents[2] / "tools" / "convert.py"
+
+
+@pytest.fixture(scope="module")
+def convert():
+    spec = importlib.util.spec_from_file_location("convert", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_track_has_a_command(convert, capsys):
+    with pytest.raises(SystemExit) as stop:
+        convert.main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in TRACKS)
+
+
+def test_writes_and_prints_hashes(convert, capsys, tmp_path):
+    try:
+        find_font()
+    except InputError as error:
+        pytest.skip(str(error))
+    out = tmp_path / "ov"
+    assert convert.main(["stickers-ov", str(out), "--train", "2", "--val", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("/")[-1] for line in lines] == [
+        "train_all.json", "train_base.json", "val.json", "vocabulary.json"
+    ]  # fmt: skip
+    assert all(len(line.split()[0]) == 64 for line in lines)
+    assert convert.main(["stickers-ov", str(out), "--train", "2"]) == 2
+    assert convert.main(["stickers-ov", str(out), "--train", "1", "--val", "1", "--force"]) == 0
+
+
+def test_bad_input_is_one_line_and_status_2(convert, capsys, tmp_path, monkeypatch):
+    assert convert.main(["stickers-ov", str(tmp_path / "a"), "--train", "0"]) == 2
+    monkeypatch.setenv("OVDET_STICKER_FONT", "nowhere.ttf")
+    assert convert.main(["stickers-ov", str(tmp_path / "b")]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert errors == [
+        "convert.py: train must be at least 1 image, got 0",
+        "convert.py: OVDET_STICKER_FONT must name the file NotoColorEmoji.ttf, got 'nowhere.ttf'",
+    ]
+    assert not list(tmp_path.iterdir())
