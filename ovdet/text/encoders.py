@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ovdet.text.tokenizer import END, ClipTokenizer
+from ovdet.text.tokenizer import ClipTokenizer, lengths
 
 
 class TextEncoder(nn.Module):
@@ -65,11 +65,11 @@ class TextEncoder(nn.Module):
         called = dict(zip(texts, names, strict=True)) if names is not None else {}
         ids = self.tokenizer(list(rows), [called.get(text, text) for text in rows])
         vectors = torch.zeros(len(rows), self.dim, device=self.device)
-        lengths = (ids == END).int().argmax(dim=1) + 1
-        order = lengths.argsort()
+        lasting = lengths(ids)
+        order = lasting.argsort()
         for start in range(0, len(order), batch):
             part = order[start : start + batch]
-            longest = int(lengths[part[-1]]) if self.causal else ids.shape[1]
+            longest = int(lasting[part[-1]]) if self.causal else ids.shape[1]
             # Vectors are cached: a caller's autocast must not decide how exact they are.
             with torch.autocast(self.device.type, enabled=False):
                 vectors[part] = self(ids[part, :longest].to(self.device)).float()

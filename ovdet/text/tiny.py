@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
 from ovdet.text.encoders import TextEncoder
-from ovdet.text.tokenizer import END
+from ovdet.text.tokenizer import END, lengths
 
 
 @MODELS.register_module()
@@ -61,8 +61,7 @@ class TinyTextTransformer(TextEncoder):
         x = self.widen(self.tokens(ids)) + self.positions[: ids.shape[1]]
         for block in self.blocks:
             x = block(x)
-        ends = (ids == END).int().argmax(dim=1)
-        x = x[torch.arange(len(x), device=x.device), ends]
+        x = x[torch.arange(len(x), device=x.device), lengths(ids) - 1]
         return F.normalize(self.project(self.norm(x)), dim=-1)
 
 

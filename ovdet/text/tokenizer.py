@@ -81,6 +81,14 @@ class ClipTokenizer:
         logger.warning("text has %d tokens, cut to the first %d: %r", tokens, room, quoted)
 
 
+def lengths(ids: Tensor) -> Tensor:
+    """Return for each row of ids [N, T] how many it has up to its END, START and END included.
+
+    Beyond the longest of them the rows may be cropped where a tower is causal.
+    """
+    return (ids == END).int().argmax(dim=1) + 1
+
+
 def clean(text: str) -> str:
     """Repair mis-decoded characters and HTML entities, collapse white space, lower the case.
 

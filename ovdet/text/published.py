@@ -1,0 +1,162 @@
+"""Published CLIP text towers, through the packages that define them. Nothing is downloaded."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ovdet.registry import MODELS
+from ovdet.structures import InputError
+from ovdet.text.encoders import TextEncoder
+from ovdet.text.tokenizer import END, lengths
+
+_VOCABULARY = END + 1
+
+
+@MODELS.register_module()
+class OpenClipText(TextEncoder):
+    """The text tower of a model open_clip knows.
+
+    Args:
+        name: open_clip's name of the model. OpenAI's own weights need a ``-quickgelu`` one.
+        weights: A checkpoint of the whole model or its text tower, safetensors or a pickle of
+            plain tensors; without it the weights are random.
+
+    Raises:
+        InputError: If the name is unknown, the model reads other tokens than CLIP's or appends a
+            class token (CoCa), or the file does not hold its text tower.
+    """
+
+    def __init__(self, name: str, weights: str | None = None) -> None:
+        dim, config, quick = _open_clip_config(name)
+        context, causal = config.get("context_length", 77), not config.get("no_causal_mask", False)
+        super().__init__(dim, context, name, causal=causal)
+        # The tower alone: create_model would build the image tower with it.
+        from open_clip.model import _build_text_tower
+
+        self.tower: nn.Module = _build_text_tower(dim, config, quick_gelu=quick)
+        if weights is not None:
+            _fill(self.tower, Path(weights), name)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Encode ids [N, T] as [N, D], unit norm; T is the whole context if not ``causal``."""
+        tower: Any = self.tower
+        length = ids.shape[1]
+        x = tower.token_embedding(ids) + tower.positional_embedding[:length]
+        mask = tower.attn_mask
+        x = tower.transformer(x, attn_mask=None if mask is None else mask[:length, :length])
+        x = tower.ln_final(_at_end(x, ids))
+        project = tower.text_projection
+        return F.normalize(project(x) if isinstance(project, nn.Module) else x @ project, dim=-1)
+
+
+@MODELS.register_module()
+class TransformersText(TextEncoder):
+    """A CLIP text tower of transformers.
+
+    Args:
+        path: A folder with a CLIP model or its text tower with projection.
+        config: Options of ``CLIPTextConfig``, for random weights, in place of ``path``.
+
+    Raises:
+        InputError: If not exactly one of the two is given, an option is unknown, the folder holds
+            no such model, or the model reads other tokens than CLIP's.
+    """
+
+    def __init__(self, path: str | None = None, config: dict[str, Any] | None = None) -> None:
+        if (path is None) == (config is None):
+            raise InputError("TransformersText needs either a path or a config")
+        tower = _load_folder(Path(path)) if path is not None else _from_config(config or {})
+        facts = tower.config
+        if facts.vocab_size != _VOCABULARY:
+            raise InputError(
+                f"vocab_size must be CLIP's {_VOCABULARY}, got {facts.vocab_size} in {path}"
+            )
+        identity = f"{facts.hidden_act} {facts.num_attention_heads} {facts.layer_norm_eps}"
+        context = facts.max_position_embeddings
+        super().__init__(facts.projection_dim, context, identity, causal=True)
+        self.tower: nn.Module = tower
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Encode ids [N, T] as vectors [N, D], unit norm."""
+        tower: Any = self.tower
+        states = tower.text_model(input_ids=ids).last_hidden_state
+        return F.normalize(tower.text_projection(_at_end(states, ids)), dim=-1)
+
+
+def _at_end(x: Tensor, ids: Tensor) -> Tensor:
+    return x[torch.arange(len(x), device=x.device), lengths(ids) - 1]
+
+
+def _open_clip_config(name: str) -> tuple[int, dict[str, Any], bool]:
+    import open_clip
+
+    known = open_clip.list_models()
+    # Asked first, because open_clip takes a name with a scheme for something to download.
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise InputError(f"open_clip has no model '{name}'{hint}")
+    model = open_clip.get_model_config(name)
+    config = model["text_cfg"]
+    own = ("hf_model_name", "hf_tokenizer_name", "tokenizer_kwargs", "embed_cls")
+    if any(config.get(key) for key in own) or config.get("vocab_size") != _VOCABULARY:
+        raise InputError(f"the text tower of '{name}' must read CLIP's tokens alone, it does not")
+    return model["embed_dim"], config, model.get("quick_gelu", False)
+
+
+def _fill(tower: nn.Module, path: Path, name: str) -> None:
+    state = _read_state(path)
+    if any(key.startswith("text.") for key in state):
+        state = {k.removeprefix("text."): v for k, v in state.items() if k.startswith("text.")}
+    own = tower.state_dict().keys()
+    try:
+        tower.load_state_dict({key: value for key, value in state.items() if key in own})
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise InputError(f"{path}: is not the text tower of '{name}': {first}") from error
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    state: Any
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path}: cannot be read as weights: {reason}") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def _from_config(config: dict[str, Any]) -> Any:
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    if unknown := sorted(set(config) - set(CLIPTextConfig().to_dict())):
+        raise InputError(f"CLIPTextConfig has no options {unknown}")
+    return CLIPTextModelWithProjection(CLIPTextConfig(**config))
+
+
+def _load_folder(path: Path) -> Any:
+    if not path.is_dir():
+        raise InputError(f"{path}: must be a folder with a CLIP model, it is not")
+    from transformers import CLIPTextModelWithProjection
+
+    try:
+        loaded: Any = CLIPTextModelWithProjection.from_pretrained(
+            str(path), local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path}: cannot be read as a CLIP text tower: {reason}") from error
+    tower, report = loaded
+    if missing := sorted(report["missing_keys"]):
+        raise InputError(f"{path}: holds no {missing[0]}, so it is not a CLIP text tower")
+    return tower.float()
