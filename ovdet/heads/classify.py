@@ -21,12 +21,21 @@ class CosineClassifier(nn.Module):
         scale: Inverse temperature.
         background: ``learned`` is a vector trained with the rest (ViLD), ``zero`` a constant logit
             of 0 (Detic), ``none`` no column.
+        mask_novel: Whether training leaves novel classes out of the softmax; False where novel
+            objects are labelled too (an oracle).
 
     Raises:
         ValueError: If ``background`` is none of the three or ``scale`` is not positive.
     """
 
-    def __init__(self, dim: int, *, scale: float = 50.0, background: str = "learned") -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        scale: float = 50.0,
+        background: str = "learned",
+        mask_novel: bool = True,
+    ) -> None:
         super().__init__()
         if background not in _BACKGROUNDS:
             raise ValueError(f"background must be one of {_BACKGROUNDS}, got {background!r}")
@@ -34,6 +43,7 @@ class CosineClassifier(nn.Module):
             raise ValueError(f"scale must be positive, got {scale}")
         self.scale = scale
         self.background = background
+        self.mask_novel = mask_novel
         if background == "learned":
             self.background_vector = nn.Parameter(torch.randn(1, dim) * 0.01)
 
@@ -71,6 +81,8 @@ class CosineClassifier(nn.Module):
         """
         if len(logits) == 0:
             return logits.sum() * 0
+        if not self.mask_novel:
+            return F.cross_entropy(logits, labels)
         hidden = F.pad(novel, (0, logits.shape[1] - len(novel)))
         return F.cross_entropy(logits.masked_fill(hidden, float("-inf")), labels)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ovdet.ops import pool_regions, unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import Regions
+from ovdet.vision.mobilenet import mobilenet_blocks
 
 
 @MODELS.register_module()
@@ -50,6 +51,45 @@ class RoiEmbedder(nn.Module):
     def embed(self, hidden: Tensor) -> Tensor:
         """Map [R, F] to [R, D], unit norm."""
         return unit_norm(self.project(hidden))
+
+    def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
+        """Return [R, D], unit norm."""
+        return self.embed(self.hidden(levels, regions, image_size))
+
+
+@MODELS.register_module()
+class MobileNetEmbedder(nn.Module):
+    """A region as MobileNetV2 sees a picture of its own: the later blocks run on each region.
+
+    The trunk's last level of ``levels`` is its own finest one (stride 8, 32 channels), and what a
+    classifier of whole pictures has learnt carries over (as the fifth stage of Faster R-CNN's
+    ResNet head does, He 2016, App. A).
+
+    Args:
+        dim: D.
+        size: S, even; the blocks see S x S cells and leave S / 4 x S / 4.
+    """
+
+    def __init__(self, dim: int, *, size: int = 12) -> None:
+        super().__init__()
+        self.blocks = mobilenet_blocks(7, 17)
+        self.last = nn.Sequential(nn.Conv2d(320, 1280, 1), nn.ReLU6())
+        self.project = nn.Linear(1280, dim)
+        self.size = size
+
+    def hidden(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
+        """Return [R, 320 * cells], what the box head reads too."""
+        pooled = pool_regions(levels[-1:], regions, self.size, image_size)
+        if len(regions) == 0:  # a convolution of nothing has no cells
+            return pooled.new_zeros(0, 320 * (-(-self.size // 4)) ** 2)
+        features: Tensor = self.blocks(pooled)
+        return features.flatten(1)
+
+    def embed(self, hidden: Tensor) -> Tensor:
+        """Map [R, 320 * cells] to [R, D], unit norm."""
+        side = -(-self.size // 4)
+        cells = self.last(hidden.view(len(hidden), 320, side, side))
+        return unit_norm(self.project(cells.mean(dim=(2, 3))))
 
     def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, D], unit norm."""

@@ -19,6 +19,7 @@ class MaskHead(nn.Module):
         width: c, channels of the levels.
         convs: 3x3 convolutions before the upsampling.
         size: Pooled side; a mask has twice as many cells a side.
+        levels: How many of the levels it reads, from the finest.
         count: Most regions learnt from in a batch.
         weight: Multiplies the loss.
     """
@@ -29,6 +30,7 @@ class MaskHead(nn.Module):
         *,
         convs: int = 2,
         size: int = 14,
+        levels: int = 3,
         count: int = 64,
         weight: float = 1.0,
     ) -> None:
@@ -39,12 +41,13 @@ class MaskHead(nn.Module):
         layers += [nn.ConvTranspose2d(width, width, 2, 2), nn.ReLU(), nn.Conv2d(width, 1, 1)]
         self.layers = nn.Sequential(*layers)
         self.size = size
+        self.levels = levels
         self.count = count
         self.weight = weight
 
     def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return mask logits [R, 2S, 2S], over each region's box."""
-        pooled = pool_regions(levels, regions, self.size, image_size)
+        pooled = pool_regions(levels[: self.levels], regions, self.size, image_size)
         logits: Tensor = self.layers(pooled)
         return logits[:, 0]
 

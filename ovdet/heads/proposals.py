@@ -46,6 +46,7 @@ class RpnProposals(nn.Module):
 
         anchors = AnchorGenerator(tuple((s,) for s in sizes), (tuple(ratios),) * len(sizes))
         keep = {"training": train_top, "testing": test_top}
+        self.levels = len(sizes)
         self.rpn = RegionProposalNetwork(
             anchors,
             RPNHead(width, len(ratios)),
@@ -64,7 +65,7 @@ class RpnProposals(nn.Module):
         """Propose regions.
 
         Args:
-            levels: [B, c, h, w] each, finest first.
+            levels: [B, c, h, w] each, finest first; those behind the last anchor size are not read.
             images: [B, 3, H, W], read for its size alone.
             truth: Each image's objects, in training.
 
@@ -75,7 +76,7 @@ class RpnProposals(nn.Module):
         from torchvision.models.detection.image_list import ImageList
 
         sizes = [tuple(images.shape[-2:])] * len(images)
-        named = {str(i): level for i, level in enumerate(levels)}
+        named = {str(i): level for i, level in enumerate(levels[: self.levels])}
         targets = None if truth is None else [{"boxes": one.boxes} for one in truth]
         boxes, losses = self.rpn(ImageList(images, sizes), named, targets)
         owners = [torch.full((len(one),), i, device=images.device) for i, one in enumerate(boxes)]

@@ -9,6 +9,18 @@ from typing import Any
 from ovdet.structures.errors import InputError
 
 
+def zoo_folder() -> Path:
+    """Return the folder of the model zoo: ``OVDET_ZOO``, else ``model_zoo`` of this checkout.
+
+    Raises:
+        InputError: If there is no such folder.
+    """
+    folder = Path(os.environ.get("OVDET_ZOO") or Path(__file__).parents[2] / "model_zoo")
+    if not folder.is_dir():
+        raise InputError(f"no model zoo at {folder}: set OVDET_ZOO to the folder model_zoo")
+    return folder
+
+
 def atomic_write(path: Path, data: bytes) -> None:
     """Write ``data`` beside ``path``, flush it to disk, then rename it into place.
 

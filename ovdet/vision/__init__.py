@@ -2,6 +2,16 @@
 
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
 from ovdet.vision.frozen import Frozen
+from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
+from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 
-__all__ = ["Frozen", "PyramidTrunk", "SmallImageEncoder", "SmallTrunk"]
+__all__ = [
+    "Frozen",
+    "MobileNetTrunk",
+    "PyramidTrunk",
+    "RawAndPyramid",
+    "SmallImageEncoder",
+    "SmallTrunk",
+    "load_pretrained",
+]
