@@ -17,7 +17,7 @@ def test_there_are_configs():
 def test_builds_learns_and_predicts(path):
     case = build_tiny(path)
     before = [p.detach().clone() for p in case.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD([p for p in case.model.parameters() if p.requires_grad], lr=0.01)
+    optimizer = torch.optim.SGD([p for p in case.model.parameters() if p.requires_grad], lr=1e-4)
     losses = case.losses()
     assert any(name.startswith("loss_") for name in losses)
     for name, value in losses.items():

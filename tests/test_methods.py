@@ -69,7 +69,7 @@ def test_same_seed_same_losses(path):
     one = first.losses()
     torch.manual_seed(1)
     other = second.losses()
-    assert {k: float(v) for k, v in one.items()} == {k: float(v) for k, v in other.items()}
+    assert {k: v.item() for k, v in one.items()} == {k: v.item() for k, v in other.items()}
 
 
 @pytest.mark.parametrize("slug", METHODS)
