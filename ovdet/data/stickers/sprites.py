@@ -73,24 +73,15 @@ def _draw(character: str, path: Path) -> Image.Image:
     return canvas.crop(box)
 
 
-def glyph(character: str) -> Image.Image:
-    """Return a character's picture, RGBA, cropped to what is not transparent.
-
-    Raises:
-        InputError: If the font is missing or has no picture for the character.
-    """
-    return _draw(character, find_font())
-
-
 def sprite(name: str) -> NDArray[np.uint8]:
-    """Return a sticker's picture, [H, W, 4], RGBA.
+    """Return a sticker's picture, [H, W, 4], RGBA, cropped to what is not transparent.
 
     Raises:
         InputError: If there is no sticker of that name, or the font is missing.
     """
     if name not in STICKERS:
         raise InputError(f"sticker names must be among the {len(STICKERS)} known, got {name!r}")
-    return np.asarray(glyph(STICKERS[name]))
+    return np.asarray(_draw(STICKERS[name], find_font()))
 
 
 @lru_cache(maxsize=8192)
