@@ -71,7 +71,8 @@ class CocoFile:
             OSError: If it cannot be written.
         """
         text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
-        atomic_write(path, (text + "\n").encode("utf-8", "surrogateescape"))
+        # A file name need not be UTF-8; what is not becomes an escape, which JSON knows too.
+        atomic_write(path, (text + "\n").encode("utf-8", "backslashreplace"))
 
 
 def _area(record: dict[str, Any]) -> float:

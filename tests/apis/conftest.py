@@ -49,22 +49,21 @@ class StubDetector(nn.Module):
 
     def _one(self, sample, classes, threshold, top_k):
         bright = sample.image.mean(dim=0) > 0.5
-        if not bright.any():
-            return Regions.empty().with_(
-                scores=torch.zeros(0), labels=torch.zeros(0, dtype=torch.int64)
-            )
         rows, columns = bright.any(1).nonzero().flatten(), bright.any(0).nonzero().flatten()
-        box = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
-        boxes = sample.to_original(box.repeat(classes, 1))
-        scores = 0.9 / (1 + torch.arange(classes))
-        keep = (scores >= threshold) & (torch.arange(classes) < top_k)
-        masks = torch.zeros(classes, 4, 4)
+        count = classes if bright.any() else 0
+        box = torch.zeros(4)
+        if count:
+            box = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
+        boxes = sample.to_original(box.repeat(count, 1))
+        scores = 0.9 / (1 + torch.arange(count))
+        keep = (scores >= threshold) & (torch.arange(count) < top_k)
+        masks = torch.zeros(count, 4, 4)
         masks[:, :, :2] = 1.0
         regions = Regions(
             boxes,
-            torch.zeros(classes, dtype=torch.int64),
+            torch.zeros(count, dtype=torch.int64),
             scores,
-            torch.arange(classes),
+            torch.arange(count),
             masks if self.masks else None,
         )
         return regions[keep]

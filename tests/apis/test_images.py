@@ -155,7 +155,7 @@ def test_the_result_is_a_copy():
         (None, "got NoneType"),
         ("no/such/file.png", "no/such/file.png: cannot be read: No such file"),
         ("nul\0.png", "cannot be read: embedded null"),
-        ("tests", "tests: cannot be read: Is a directory"),
+        ("/", "/: cannot be read: Is a directory"),
     ],
 )
 def test_what_is_refused(source, message):

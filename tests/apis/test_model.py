@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ovdet.apis.model import as_vocabulary, pick_device
+from ovdet.structures import InputError, Vocabulary
+
+
+def test_one_in_one_out_list_in_list_out(model, scene):
+    one = model.detect(scene, ["cat"])
+    assert one.boxes.tolist() == [[10, 20, 30, 36]]
+    assert isinstance(model.detect([scene], ["cat"]), list)
+    assert len(model.detect((scene, scene), ["cat"])) == 2
+    assert model.detect([], ["cat"]) == []
+
+
+def test_boxes_come_back_in_px_of_the_picture(model, scene):
+    """40 x 60 fills short = 40; at twice the size it is halved, and boxes come back doubled."""
+    large = scene.repeat(2, axis=0).repeat(2, axis=1)
+    found = model.detect(large, ["cat"])
+    assert model.detector.seen[-1] == [(3, 40, 60)]
+    assert np.abs(found.boxes - [[20, 40, 60, 72]]).max() <= 2
+    wide = np.zeros((10, 200, 3), np.uint8)
+    model.detect(wide, ["cat"])
+    assert model.detector.seen[-1] == [(3, 4, 80)]
+
+
+def test_masks_are_pasted_into_the_picture(model, scene):
+    found = model.detect(scene, ["cat"])
+    wanted = np.zeros((40, 60), bool)
+    wanted[20:36, 10:20] = True
+    assert (found.masks[0] == wanted).all()
+
+
+def test_a_detector_without_masks(make_model, scene):
+    found = make_model(masks=False).detect(scene, ["cat"])
+    assert found.masks is None
+    assert found.plot().shape[2] == 3
+
+
+def test_labels_threshold_and_top_k(model, scene):
+    names = [" Cat ", "cat", "日本"]
+    found = model.detect(scene, names)
+    assert found.labels == [" Cat ", "cat", "日本"]  # 0.9, 0.45 and 0.3 against 0.3
+    assert found.scores.tolist() == pytest.approx([0.9, 0.45, 0.3])
+    assert model.detect(scene, names, threshold=0.4).labels == [" Cat ", "cat"]
+    assert model.detect(scene, names, top_k=1).labels == [" Cat "]
+    assert model.detect(scene, Vocabulary(("a",), ids=(33,))).to_coco()[0]["category_id"] == 33
+
+
+def test_batches_hold_what_was_asked_for(model, scene):
+    results = model.detect([scene] * 5, ["cat"], batch_size=2)
+    assert [len(batch) for batch in model.detector.seen] == [2, 2, 1]
+    assert all(result.labels == ["cat"] for result in results)
+
+
+def test_nothing_found(model, scene):
+    found = model.detect(scene * 0, ["cat"])
+    assert len(found) == 0
+    assert found.masks.shape == (0, 40, 60)
+
+
+def test_every_kind_of_picture(model, scene, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(scene).save(path)
+    tensor = torch.from_numpy(scene).permute(2, 0, 1)
+    sources = [path, str(path), Image.fromarray(scene), scene, scene / 255.0, tensor, tensor / 255]
+    for source in sources:
+        assert model.detect(source, ["cat"]).boxes.tolist() == [[10, 20, 30, 36]]
+    assert model.detect(path, ["cat"]).file_name == str(path)
+    assert model.detect(scene, ["cat"]).file_name == ""
+
+
+def test_text_is_encoded_once(model, scene):
+    names = [f"name {i}" for i in range(50)]
+    model.detect(scene, names)
+    model.detect(scene, names)
+    assert model.detector.text.bank.encoded == 50
+
+
+def test_embed_text(model):
+    embeddings = model.embed_text(["cat", "red car"])
+    assert embeddings.shape == (2, 8)
+    assert torch.allclose(embeddings.norm(dim=1), torch.ones(2))
+
+
+def test_the_detector_evaluates_without_gradients(model, scene):
+    seen = {}
+    original = model.detector.predict
+
+    def predict(*args, **options):
+        seen.update(training=model.detector.training, inference=torch.is_inference_mode_enabled())
+        return original(*args, **options)
+
+    model.detector.predict = predict
+    model.detect(scene, ["cat"])
+    assert seen == {"training": False, "inference": True}
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([], "at least one name"),
+        ("cat", "must be a list of names, got 'cat'"),
+        (None, "must be a list of names, got None"),
+        (["cat", "dog", "cat"], "'cat' twice"),
+        (["cat", "  "], "class 1 must not be blank"),
+        (["cat", 3], "class 1 must be text, got int"),
+    ],
+)
+def test_bad_classes(model, scene, classes, message):
+    with pytest.raises(InputError, match=message):
+        model.detect(scene, classes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 1.5}, r"threshold must lie in \[0, 1\], got 1.5"),
+        ({"threshold": float("nan")}, "threshold must lie"),
+        ({"top_k": 0}, "top_k must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_bad_numbers(model, scene, options, message):
+    with pytest.raises(InputError, match=message):
+        model.detect(scene, ["cat"], **options)
+
+
+def test_a_bad_picture_is_named_by_its_place_or_path(model, scene):
+    with pytest.raises(InputError, match=r"image 1: must be \[H, W\]"):
+        model.detect([scene, scene[0, 0]], ["cat"])
+    with pytest.raises(InputError, match=r"no/such\.png: cannot be read"):
+        model.detect([scene, "no/such.png"], ["cat"])
+
+
+def test_devices(model):
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in {"cpu", "cuda"}
+    assert model.to("cpu") is model
+    for name in ("gpu", "cuda:99"):
+        with pytest.raises(InputError, match=f"device '{name}' cannot be used here"):
+            pick_device(name)
+
+
+def test_classes_may_be_any_iterable_of_names():
+    assert as_vocabulary(name for name in ("a", "b")).names == ("a", "b")
+    vocabulary = Vocabulary(("a",))
+    assert as_vocabulary(vocabulary) is vocabulary

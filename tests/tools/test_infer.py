@@ -1,0 +1,245 @@
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ovdet.apis
+from ovdet.apis import Result
+from ovdet.structures import InputError
+
+TOOL = Path(__file__).parents[2] / "tools" / "infer.py"
+
+
+def load_tool():
+    spec = importlib.util.spec_from_file_location("infer_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class FakeModel:
+    """Finds one box with a mask in each picture, of the first class."""
+
+    def detect(self, image, classes, *, threshold, top_k):
+        self.asked = (threshold, top_k)
+        height, width = image.shape[:2]
+        return Result(
+            boxes=np.array([[1, 1, width - 1, height - 1]], np.float32),
+            scores=np.array([0.75], np.float32),
+            class_ids=np.array([0]),
+            vocabulary=classes,
+            image=image,
+        )
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    model = FakeModel()
+    model.loads = []
+
+    def load(name, **options):
+        model.loads.append((name, options))
+        return model
+
+    monkeypatch.setattr(ovdet.apis, "load", load)
+    return model
+
+
+@pytest.fixture
+def infer(fake, tmp_path, monkeypatch):  # noqa: ARG001 - the tool finds the fake in its place
+    monkeypatch.chdir(tmp_path)
+    return load_tool().main
+
+
+def paint(path, size=(20, 10), colour="red"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def detections(path="out/detections.json"):
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def test_one_picture(infer, fake, capsys):
+    paint(Path("photo.jpg"))
+    assert infer(["photo.jpg", "--classes", "red car", "日本"]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["detections.json", "photo.jpg"]
+    with Image.open("out/photo.jpg") as image:
+        assert image.size == (640, 320)
+    file = detections()
+    assert file["images"] == [{"id": 1, "file_name": "photo.jpg", "width": 20, "height": 10}]
+    assert [c["name"] for c in file["categories"]] == ["red car", "日本"]
+    assert file["annotations"][0]["bbox"] == [1, 1, 18, 8]
+    out, err = capsys.readouterr()
+    assert "red car   0.75" in out
+    assert "photo.jpg -> out/photo.jpg" in out
+    assert err == ""
+    assert fake.loads == [(None, {"checkpoint": None, "device": "auto"})]
+
+
+def test_options_reach_the_model(infer, fake):
+    paint(Path("a.png"))
+    command = "a.png --classes x --model c.py --checkpoint w.pth --threshold 0.1 --top-k 3"
+    assert infer([*command.split(), "--device", "cpu", "--out", "o", "--json", "j/d.json"]) == 0
+    assert fake.loads == [("c.py", {"checkpoint": "w.pth", "device": "cpu"})]
+    assert fake.asked == (0.1, 3)
+    assert len(detections("j/d.json")["annotations"]) == 1
+    assert [path.name for path in Path("o").iterdir()] == ["a.png"]
+
+
+def test_same_names_do_not_overwrite_each_other(infer):
+    for name in ("x/a.png", "y/a.png", "y/a.bmp"):
+        paint(Path(name))
+    assert infer(["x", "y/*", "--classes", "cat"]) == 0
+    names = sorted(path.name for path in Path("out").iterdir())
+    assert names == ["a.bmp", "a.png", "a_2.png", "detections.json"]
+    assert [image["file_name"] for image in detections()["images"]] == [
+        "x/a.png",
+        "y/a.bmp",
+        "y/a.png",
+    ]
+
+
+def test_the_input_survives_when_out_is_its_own_folder(infer):
+    before = paint(Path("a.png")).read_bytes()
+    assert infer(["a.png", "--classes", "cat", "--out", "."]) == 0
+    assert Path("a.png").read_bytes() == before
+    assert Path("a_2.png").is_file()
+
+
+def test_a_folder_with_bad_files_is_done_and_they_are_listed(infer, capsys):
+    for name in ("1.png", "3.png"):
+        paint(Path("in") / name)
+    Path("in/2.png").write_bytes(b"")
+    Path("in/4.jpg").write_bytes(b"no picture")
+    assert infer(["in", "--classes", "cat"]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split(":")[1].strip() for line in err.splitlines()] == ["in/2.png", "in/4.jpg"]
+    assert "2 of 4 pictures" in out
+    assert [image["file_name"] for image in detections()["images"]] == ["in/1.png", "in/3.png"]
+
+
+def test_a_missing_picture_among_others_is_listed(infer, capsys):
+    paint(Path("a.png"))
+    assert infer(["a.png", "none.png", "--classes", "cat"]) == 1
+    assert "none.png: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.png", "--classes", "cat"], "none.png: cannot be read: No such file"),
+        (["empty.png", "--classes", "cat"], "empty.png: is empty"),
+        (["cut.png", "--classes", "cat"], "cut.png: is "),
+        (["text.png", "--classes", "cat"], "text.png: is not a picture"),
+        (["cut.tif", "--classes", "cat"], "cut.tif: is"),
+        (["empty.png", "text.png", "--classes", "cat"], "empty.png: is empty"),
+        (["hollow", "--classes", "cat"], "hollow: no pictures there"),
+        (["*.webp", "--classes", "cat"], "no pictures there"),
+        (["a.png"], "give the classes"),
+        (["a.png", "--classes", "a", "--classes-file", "b"], "give the classes"),
+        (["a.png", "--classes", "cat", "cat"], "'cat' twice"),
+        (["a.png", "--classes", " "], "must not be blank"),
+        (["a.png", "--classes-file", "latin.txt"], "latin.txt: must be UTF-8"),
+        (["a.png", "--classes-file", "empty.png"], "at least one class name"),
+        (["a.png", "--classes-file", "none.txt"], "none.txt: cannot be read"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(infer, capsys, arguments, message):
+    whole = paint(Path("a.png")).read_bytes()
+    deep = paint(Path("b.tif")).read_bytes()
+    Path("empty.png").write_bytes(b"")
+    Path("cut.png").write_bytes(whole[:-40])
+    Path("cut.tif").write_bytes(deep[:60])
+    Path("text.png").write_bytes(b"hello")
+    Path("latin.txt").write_bytes(b"caf\xe9")
+    Path("hollow").mkdir()
+    before = sorted(Path().rglob("*"))
+    assert infer(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.startswith("infer.py: ")
+    assert len(err.splitlines()) == 1 + ("text.png" in arguments[1:])
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.png", "--classes", "cat", "--threshold", "2"],
+        ["a.png", "--classes", "cat", "--threshold", "x"],
+        ["a.png", "--classes", "cat", "--top-k", "0"],
+        ["a.png", "--classes", "cat", "--tresh", "0.5"],
+        ["a.png", "--classes"],
+    ],
+)
+def test_a_wrong_option_is_one_line(infer, capsys, arguments):
+    with pytest.raises(SystemExit) as left:
+        infer(arguments)
+    assert left.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [InputError("rule:\nvalue"), OSError(28, "No space left")])
+def test_what_the_model_or_the_disk_refuses_is_one_line(infer, fake, capsys, error):
+    def fail(*_args, **_options):
+        raise error
+
+    paint(Path("a.png"))
+    fake.detect = fail
+    assert infer(["a.png", "--classes", "cat"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def test_out_that_is_a_file(infer, capsys):
+    paint(Path("a.png"))
+    Path("out").write_bytes(b"mine")
+    assert infer(["a.png", "--classes", "cat"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert Path("out").read_bytes() == b"mine"
+
+
+def test_interruption_ends_quietly(infer, fake, capsys):
+    def stop(*_args, **_options):
+        raise KeyboardInterrupt
+
+    paint(Path("a.png"))
+    fake.detect = stop
+    assert infer(["a.png", "--classes", "cat"]) == 130
+    assert capsys.readouterr().err == "infer.py: stopped\n"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import runpy, sys\nsys.argv = ['infer.py', '--help']\n"
+        f"try:\n    runpy.run_path({str(TOOL)!r}, run_name='__main__')\n"
+        "except SystemExit as left:\n    assert left.code == 0\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--classes-file" in done.stdout
+
+
+def test_decoders_that_write_by_themselves_are_quiet(tmp_path):
+    """Libtiff writes its warnings to the error stream behind Python's back."""
+    image = Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(20, 20, 3))
+    path = tmp_path / "b.tif"
+    image.save(path, compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    data[8:200] = bytes(192)
+    path.write_bytes(data)
+    command = [sys.executable, str(TOOL), str(path), "--classes", "cat"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
