@@ -27,7 +27,9 @@ $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ovdet needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
+	@echo "installing into $(VENV): a few minutes, most of it download"
+	@test -t 1 || quiet=--quiet; \
+		$(RUN) -m pip install $$quiet --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
 	@rm -f $(VENV)/ready-* && touch $@
 
 demo: setup
