@@ -9,10 +9,13 @@ from torch.utils.data import Dataset
 
 from ovdet.data.images import to_float
 from ovdet.data.samplers import Draw
+from ovdet.data.stickers import CaptionStream
 from ovdet.registry import DATASETS
 from ovdet.structures import InputError, Sample
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
+
+DATASETS.register_module(module=CaptionStream)  # the stickers know no registry
 
 
 class Captioned(Protocol):

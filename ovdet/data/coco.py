@@ -62,7 +62,8 @@ class CocoDataset(Dataset[Sample]):
             print_log(f"{ann_file}: left out {self.annotations.skipped} bad entries", "current", 30)
         self.indices = np.arange(len(self.annotations))
         if filter_empty:
-            self.indices = np.flatnonzero([self._objects(i) for i in range(len(self.annotations))])
+            kept = [bool(self._objects(i)) for i in range(len(self.annotations))]
+            self.indices = np.flatnonzero(kept)
         self._cache: dict[int, NDArray[np.uint8]] | None = {} if cache_images else None
 
     def __len__(self) -> int:

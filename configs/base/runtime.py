@@ -1,0 +1,3 @@
+"""What every run shares."""
+
+seed = 0

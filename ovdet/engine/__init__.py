@@ -1,0 +1,20 @@
+"""What mmengine needs to know: configs, runner, loops, hooks, optimizers, checkpoints."""
+
+from ovdet.engine.checkpoints import load_checkpoint, load_weights
+from ovdet.engine.config import load_config, parse_options
+from ovdet.engine.hooks import CheckpointHook, ProgressHook
+from ovdet.engine.loops import TrainingError
+from ovdet.engine.report import format_metrics
+from ovdet.engine.runner import build_runner
+
+__all__ = [
+    "CheckpointHook",
+    "ProgressHook",
+    "TrainingError",
+    "build_runner",
+    "format_metrics",
+    "load_checkpoint",
+    "load_config",
+    "load_weights",
+    "parse_options",
+]

@@ -1,0 +1,38 @@
+"""Metrics as a small table."""
+
+import math
+from collections.abc import Mapping
+
+GROUPS = ("novel", "base", "all")
+
+
+def format_metrics(metrics: Mapping[str, float]) -> str:
+    """Return lines: one for each measure that is given for groups, in %, then the others.
+
+    Args:
+        metrics: Names like ``coco/bbox/novel/AP50`` or ``zero_shot/top1``; NaN means that there
+            was nothing to measure on.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    plain: dict[str, float] = {}
+    for name, value in metrics.items():
+        parts = name.split("/")
+        group = next((part for part in parts if part in GROUPS), None)
+        if group is None:
+            plain[name] = value
+        else:
+            parts.remove(group)
+            rows.setdefault("/".join(parts), {})[group] = value
+    width = max((len(name) for name in [*rows, *plain]), default=0)
+    lines = []
+    if rows:
+        lines.append(" " * width + "".join(f"{group:>8}" for group in GROUPS))
+    for name, row in rows.items():
+        cells = "".join(f"{_percent(row.get(group)):>8}" for group in GROUPS)
+        lines.append(f"{name:<{width}}{cells}")
+    lines += [f"{name:<{width}}{value:>8.4g}" for name, value in plain.items()]
+    return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Measure a checkpoint on its config's data: novel, base and all classes.
+
+python tools/test.py configs/methods/vild/vild_tiny_stickers.py work_dirs/.../iter_1200.pth
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure; return the exit status."""
+    options = parse(words)
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
+    # Imported after parsing: torch takes a second, and --help shall not.
+    from ovdet.engine import (
+        build_runner,
+        format_metrics,
+        load_config,
+        load_weights,
+        parse_options,
+    )
+    from ovdet.structures import atomic_write
+
+    try:
+        entries = parse_options(options.cfg_options)
+        if options.vocabulary:
+            entries["val.dataset.vocabulary"] = options.vocabulary
+        if options.skip_bad:
+            entries["val.dataset.skip_bad"] = True
+        config = load_config(options.config, entries)
+        work_dir = Path(options.work_dir or Path("work_dirs") / f"{Path(options.config).stem}_test")
+        runner = build_runner(config, work_dir, train=False)
+        load_weights(runner.model, options.checkpoint)
+        metrics = runner.val()
+        atomic_write(work_dir / "metrics.json", json.dumps(metrics, indent=1).encode())
+    except (ValueError, OSError) as error:
+        return fail(error, 2)
+    except KeyboardInterrupt:
+        return fail("stopped", 130)
+    print(f"{options.checkpoint} on {config.val.dataset.get('ann_file', 'the config data')}, in %")
+    print(format_metrics(metrics))
+    print(f"written to {work_dir / 'metrics.json'}")
+    return 0
+
+
+def parse(words: list[str] | None) -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(description="Measure a checkpoint on its config's data.")
+    parser.add_argument("config", help="a file of configs/methods")
+    parser.add_argument("checkpoint", help="weights: .pth or .safetensors")
+    parser.add_argument("--vocabulary", help="a vocabulary file that limits or orders the classes")
+    parser.add_argument("--work-dir", help="log and metrics.json; work_dirs/<config>_test")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out bad annotations")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change entries: val.batch_size=4",
+    )
+    return parser.parse_args(words)
+
+
+def fail(error: object, status: int) -> int:
+    """Say in one line what is wrong and return the exit status."""
+    said = " ".join(str(error).split())
+    print(f"{Path(sys.argv[0]).name}: {said}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
