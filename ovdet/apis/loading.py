@@ -4,8 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from ovdet.apis import zoo
 from ovdet.apis.model import Model, Settings, pick_device
 from ovdet.registry import build
@@ -37,42 +35,30 @@ def load(
         InputError: If there is no such model, its files are damaged, a config comes without a
             checkpoint, or the device is not there.
     """
+    # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
+    from ovdet.engine.config import load_config
 
     chosen = pick_device(device)
-    if model is None:
-        _LOG.warning(
-            "using %s, the small model that comes with ovdet; for a strong one train a config of "
-            "configs/methods on your data and give model=CONFIG, checkpoint=FILE",
-            zoo.DEFAULT,
-        )
     config, weights, name = _files(model or zoo.DEFAULT, checkpoint)
-    facts = read_config(config)
-    detector = build(_to_plain(facts["model"]), "model")
+    facts = load_config(config).to_dict()
+    if "model" not in facts:
+        raise InputError(f"{config}: must describe a model under the key 'model'")
+    detector = build(facts["model"], "model")
     if not hasattr(detector, "predict"):
         raise InputError(f"{config}: its model is a {type(detector).__name__}, not a detector")
     load_weights(detector, weights)
     if cache_dir is not None:
         slot = detector.text
         slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
-    return Model(detector, _settings(facts, config), chosen, name)
-
-
-def read_config(path: Path) -> Any:
-    """Return a config file's content.
-
-    Raises:
-        InputError: If it is missing, is not a config or describes no model.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such config file")
-    try:
-        config = Config.fromfile(str(path))
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, NameError) as error:
-        raise InputError(f"{path}: is not a readable config: {error}") from error
-    if "model" not in config:
-        raise InputError(f"{path}: must describe a model under the key 'model'")
-    return config
+    ready = Model(detector, _settings(facts, config), chosen, name)
+    if model is None:
+        _LOG.warning(
+            "using %s, the small model that comes with ovdet; for a strong one train a config of "
+            "configs/methods on your data and give model=CONFIG, checkpoint=FILE",
+            zoo.DEFAULT,
+        )
+    return ready
 
 
 def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path, str]:
@@ -93,12 +79,3 @@ def _settings(config: Any, path: Path) -> Settings:
         return Settings(**config.get("predict", {}))
     except TypeError as error:
         raise InputError(f"{path}: predict: {error}") from error
-
-
-def _to_plain(value: Any) -> Any:
-    """Return mmengine's dictionaries as plain ones."""
-    if isinstance(value, dict):
-        return {key: _to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_to_plain(item) for item in value)
-    return value
