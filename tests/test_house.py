@@ -21,7 +21,7 @@ PINNED = {
     for requirement in [Requirement(bare)]
 }
 # Written in two halves, so that this file does not name them either.
-HOSTS = "pypi" + r"\.org|" + "python" + r"hosted|file:///"
+HOSTS = "pypi" + r"\.org|" + "python" + r"hosted|" + "file:" + "///"
 UNWANTED = re.compile(HOSTS + r"|(?<![\w./])/" + "work/")
 
 

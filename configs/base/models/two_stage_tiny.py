@@ -11,6 +11,11 @@ image_tower = dict(
     type="SmallImageEncoder", dim=dim, trunk=dict(type="SmallTrunk", widths=(32, 64, 128, 256))
 )
 embedder = dict(type="RoiEmbedder", width=width, dim=dim, hidden=hidden, convs=1, size=7)
+text_branch = dict(
+    type="RegionBranch",
+    embedder=embedder,
+    classifier=dict(type="CosineClassifier", dim=dim, scale=50.0),
+)
 
 model = dict(
     type="TwoStageDetector",
@@ -27,13 +32,7 @@ model = dict(
         templates="single",
     ),
     proposals=dict(type="RpnProposals", width=width, sizes=(12, 24, 48), test_top=100),
-    branches=[
-        dict(
-            type="RegionBranch",
-            embedder=embedder,
-            classifier=dict(type="CosineClassifier", dim=dim, scale=50.0),
-        )
-    ],
+    branches=[text_branch],
     boxes=dict(type="BoxHead", hidden=hidden),
     masks=dict(type="MaskHead", width=width, convs=1, count=32),
     scores=dict(type="FirstScores"),
