@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import Sample, batch_images
+from ovdet.text import lengths
 
 MAX_LOG_SCALE = math.log(100)
 
@@ -20,7 +21,7 @@ class DualEncoder(BaseModel):  # type: ignore[misc]
 
     Args:
         image: [B, 3, H, W], RGB in [0, 1], to [B, D], unit norm.
-        text: Token ids [B, T] to [B, D], unit norm; has ``tokenize``.
+        text: Token ids [B, T] to [B, D], unit norm; has ``tokenizer``.
         objective: (images [B, D], texts [B, D], scale) to a scalar.
     """
 
@@ -63,7 +64,7 @@ class DualEncoder(BaseModel):  # type: ignore[misc]
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """Return [N, D], unit norm, with a graph."""
-        ids: Tensor = self.text.tokenize(words)  # type: ignore[operator]
-        ids = ids[:, : int((ids != 0).sum(dim=1).max())]  # exact: the tower is causal
+        ids: Tensor = self.text.tokenizer(words)  # type: ignore[operator]
+        ids = ids[:, : int(lengths(ids).max())]  # exact: the tower is causal
         embeddings: Tensor = self.text(ids.to(self.log_scale.device))
         return embeddings
