@@ -34,8 +34,8 @@ def crop_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
 def pool_regions(levels: Sequence[Tensor], regions: Regions, size: int, image_size: int) -> Tensor:
     """Pool every region from the pyramid level that suits its size (FPN, Lin 2017, Eq. 1).
 
-    A box as large as the whole ``image_size`` reads the coarsest level, one of half its side the
-    next finer one, and so on.
+    A box whose side is half of ``image_size`` or more reads the coarsest level, one from a quarter
+    on the next finer one, and so on.
 
     Args:
         levels: L maps [B, c, h, w], finest first, each half as fine as the one before.
@@ -60,7 +60,6 @@ def pool_regions(levels: Sequence[Tensor], regions: Regions, size: int, image_si
 
 def _level_of(boxes: Tensor, count: int, image_size: int) -> Tensor:
     side = box_area(boxes).clamp(min=1).sqrt()
-    # Half the picture's side and above reads the coarsest level.
     level = (count - 1) + torch.log2(side / (image_size / 2) + 1e-6)
     return level.floor().clamp(0, count - 1).long()
 
