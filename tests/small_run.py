@@ -5,6 +5,7 @@ Shared by the tests of the engine and of the tools. No detector, no torchvision.
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -126,7 +127,7 @@ def train(work_dir, options, began=None):
 
 def child(work_dir, options, began=None):
     """Train in a process of its own, silently."""
-    with open(os.devnull, "w") as null:
+    with Path(os.devnull).open("w") as null:
         os.dup2(null.fileno(), 1)
         os.dup2(null.fileno(), 2)
     train(work_dir, options, began)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -20,11 +19,10 @@ from ovdet.structures import InputError, atomic_write
 POINTER = "last_checkpoint"
 _SHOWN = 5
 
-# What checkpoints of mmengine hold besides tensors and plain containers: histories of figures,
-# whose arrays go by another module name since numpy 2.
+# What published checkpoints hold besides tensors and plain containers: figures of numpy, which go
+# by another module name since numpy 2.
 _ARRAY, _SCALAR = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
 _ALLOWED = [
-    HistoryBuffer,
     np.ndarray,
     np.dtype,
     np.dtypes.Float64DType,

@@ -131,7 +131,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         name = next((name for name in bad if name != "loss"), "loss")
         ids = [sample.image_id for sample in batch["samples"]]
         raise TrainingError(
-            f"{name} is {float(losses[name])} at step {self.iter + 1}, samples {ids}; "
+            f"{name} is {losses[name].item()} at step {self.iter + 1}, samples {ids}; "
             "the last checkpoint is as it was before"
         )
 

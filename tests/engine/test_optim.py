@@ -1,0 +1,79 @@
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ovdet.engine.optim import build_optimizer, build_schedulers
+from ovdet.engine.settings import OptimSettings
+from ovdet.structures import InputError
+
+
+def rates(settings, iters):
+    model = nn.Linear(1, 1)
+    optimizer = build_optimizer(model, settings)
+    schedulers = build_schedulers(optimizer, settings, iters)
+    seen = []
+    for _ in range(iters):
+        seen.append(optimizer.get_lr()["lr"][0])
+        optimizer.update_params(model(torch.ones(1, 1)).sum())
+        for scheduler in schedulers:
+            scheduler.step()
+    return seen
+
+
+def test_the_rate_rises_then_follows_a_cosine():
+    seen = rates(OptimSettings("SGD", 1.0, warmup=10), 30)
+    assert seen[0] == pytest.approx(1e-3)
+    assert seen[9:11] == pytest.approx([1.0, 1.0])
+    assert all(low < high for low, high in itertools.pairwise(seen[:10]))
+    middle = 0.01 + 0.99 * (1 + math.cos(math.pi / 2)) / 2  # from 1 to 0.01 over 20 steps
+    assert seen[20] == pytest.approx(middle)
+
+
+def test_steps_divide_the_rate_by_ten():
+    seen = rates(OptimSettings("SGD", 1.0, schedule="steps", milestones=(2, 4)), 6)
+    assert seen == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_a_constant_rate_stays():
+    assert rates(OptimSettings("SGD", 0.5, schedule="constant"), 3) == [0.5, 0.5, 0.5]
+
+
+def test_a_warmup_longer_than_the_training_is_cut():
+    assert len(rates(OptimSettings("SGD", 1.0, warmup=100), 5)) == 5
+
+
+def test_norms_and_biases_keep_their_size():
+    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+    optimizer = build_optimizer(model, OptimSettings("AdamW", 1.0, weight_decay=0.1)).optimizer
+    decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert decays[id(model[0].weight)] == 0.1
+    assert decays[id(model[0].bias)] == decays[id(model[1].weight)] == 0
+
+
+def test_everything_decays_where_it_is_asked_for():
+    settings = OptimSettings("AdamW", 1.0, weight_decay=0.1, no_decay_norm_bias=False)
+    optimizer = build_optimizer(nn.Linear(2, 3), settings).optimizer
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1]
+
+
+def test_the_gradient_is_clipped():
+    model = nn.Linear(1, 1, bias=False)
+    settings = OptimSettings("SGD", 1.0, momentum=0.0, clip=0.5, schedule="constant")
+    before = float(model.weight)
+    build_optimizer(model, settings).update_params(model(torch.full((1, 1), 100.0)).sum())
+    assert before - float(model.weight) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_frozen_parameters_are_left_out():
+    model = nn.Linear(2, 2)
+    model.weight.requires_grad_(False)
+    optimizer = build_optimizer(model, OptimSettings("SGD", 1.0)).optimizer
+    assert [p for g in optimizer.param_groups for p in g["params"]] == [model.bias]
+
+
+def test_nothing_to_learn_is_an_error():
+    with pytest.raises(InputError, match="no parameter to learn"):
+        build_optimizer(nn.Identity(), OptimSettings("SGD", 1.0))

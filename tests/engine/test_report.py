@@ -1,0 +1,21 @@
+from ovdet.engine import format_metrics
+
+
+def test_groups_stand_side_by_side_in_percent():
+    metrics = {
+        "coco/bbox/base/AP50": 0.5,
+        "coco/bbox/novel/AP50": 0.254,
+        "coco/bbox/all/AP50": float("nan"),
+        "coco/recall50@100/all": 1.0,
+        "zero_shot/top1": 0.95,
+    }
+    assert format_metrics(metrics).splitlines() == [
+        "                    novel    base     all",
+        "coco/bbox/AP50       25.4    50.0       -",
+        "coco/recall50@100       -       -   100.0",
+        "zero_shot/top1       0.95",
+    ]
+
+
+def test_nothing_measured_is_nothing():
+    assert format_metrics({}) == ""

@@ -1,0 +1,33 @@
+import pytest
+
+from ovdet.engine import tracks
+from ovdet.structures import InputError
+
+
+@pytest.fixture
+def rendered(monkeypatch):
+    calls = []
+
+    def write(name, folder):
+        calls.append((name, folder))
+        folder.mkdir()
+
+    monkeypatch.setattr(tracks, "write_track", write)
+    return calls
+
+
+def test_a_missing_track_is_rendered_once(tmp_path, rendered):
+    config = {"track": "stickers-ov", "data_root": str(tmp_path / "data" / "ov")}
+    tracks.make_track(config)
+    tracks.make_track(config)
+    assert rendered == [("stickers-ov", tmp_path / "data" / "ov")]
+
+
+def test_other_data_are_left_alone(tmp_path, rendered):
+    tracks.make_track({"data_root": str(tmp_path / "coco")})
+    assert rendered == []
+
+
+def test_the_message_says_how_to_make_it(tmp_path):
+    with pytest.raises(InputError, match=r"python tools/convert\.py no-such .*ov"):
+        tracks.make_track({"track": "no-such", "data_root": str(tmp_path / "ov")})
