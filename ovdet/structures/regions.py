@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ovdet.structures.errors import InputError
@@ -98,15 +99,26 @@ class Regions:
     def gather(cls, per_image: Sequence["Regions"]) -> "Regions":
         """Join the regions of each image into those of the batch; owners become batch indices.
 
-        A field is kept where every image has it.
+        A field is kept where every image that has regions has it. Masks of images of different
+        sizes are padded with zeros on the right and below, as the images of a batch are.
         """
         if not per_image:
             return cls.empty()
         joined: dict[str, Tensor | None] = {}
         for field in fields(cls):
-            values = [getattr(regions, field.name) for regions in per_image]
-            joined[field.name] = None if any(v is None for v in values) else torch.cat(values)
+            values = [getattr(r, field.name) for r in per_image if len(r)]
+            values = values or [getattr(per_image[0], field.name)]
+            missing = any(value is None for value in values)
+            joined[field.name] = None if missing else torch.cat(_of_one_size(values))
         lengths = torch.tensor([len(regions) for regions in per_image])
         owner = torch.arange(len(per_image)).repeat_interleave(lengths)
         joined["owner"] = owner.to(per_image[0].boxes.device)
         return cls(**joined)  # type: ignore[arg-type]
+
+
+def _of_one_size(values: list[Tensor]) -> list[Tensor]:
+    if values[0].ndim < 3:
+        return values
+    height = max(value.shape[1] for value in values)
+    width = max(value.shape[2] for value in values)
+    return [F.pad(v, (0, width - v.shape[2], 0, height - v.shape[1])) for v in values]

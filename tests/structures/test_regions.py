@@ -34,6 +34,25 @@ def test_gather_keeps_a_field_that_all_have():
     assert joined.labels is None
 
 
+def test_an_image_without_regions_takes_no_field_away():
+    labelled = regions(2, labels=torch.tensor([3, 1]), masks=torch.ones(2, 4, 4).bool())
+    joined = Regions.gather([Regions.empty(), labelled, Regions.empty()])
+    assert joined.labels.tolist() == [3, 1]
+    assert joined.masks.all()
+    assert joined.owner.tolist() == [1, 1]
+
+
+def test_gather_pads_masks_as_a_batch_pads_images():
+    tall = regions(1, masks=torch.ones(1, 4, 2, dtype=torch.bool))
+    wide = regions(2, masks=torch.ones(2, 3, 5, dtype=torch.bool))
+    joined = Regions.gather([tall, wide])
+    assert joined.masks.shape == (3, 4, 5)
+    assert joined.masks.dtype == torch.bool
+    assert joined.masks.sum(dim=(1, 2)).tolist() == [8, 15, 15]
+    assert joined.masks[0, :4, :2].all()
+    assert joined.masks[1, :3, :5].all()
+
+
 def test_of_image_undoes_gather():
     parts = [regions(2, labels=torch.tensor([3, 1])), regions(3, labels=torch.tensor([0, 2, 5]))]
     joined = Regions.gather(parts)
