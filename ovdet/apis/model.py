@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
@@ -162,7 +163,17 @@ def as_vocabulary(classes: Classes | Iterable[str]) -> Vocabulary:
         return classes
     if isinstance(classes, str) or not isinstance(classes, Iterable):
         raise InputError(f"classes must be a list of names, got {classes!r}")
-    return Vocabulary.of(list(classes))
+    names = tuple(classes)
+    try:
+        return _named(names)
+    except TypeError:  # something among them cannot even be hashed; the check says which
+        return Vocabulary.of(names)
+
+
+@lru_cache(maxsize=8)
+def _named(names: tuple[str, ...]) -> Vocabulary:
+    """Return the vocabulary of names; checking ten thousand of them again would take a while."""
+    return Vocabulary.of(names)
 
 
 def pick_device(device: str) -> torch.device:

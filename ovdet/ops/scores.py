@@ -47,9 +47,11 @@ def keep_best(
     from torchvision.ops import batched_nms
 
     flat = scores.flatten()
-    best, index = flat.topk(min(candidates, len(flat)))
-    index = index[best > threshold]
-    best = best[best > threshold]
+    # Most of a large vocabulary's scores are below the threshold, and sorting them costs more than
+    # leaving them out.
+    above = (flat > threshold).nonzero().flatten()
+    best, place = flat[above].topk(min(candidates, len(above)))
+    index = above[place]
     rows, labels = index // scores.shape[1], index % scores.shape[1]
     boxes = regions.boxes[rows]
     keep = batched_nms(boxes.float(), best.float(), labels, nms)[:top]

@@ -107,6 +107,7 @@ def test_the_detector_evaluates_without_gradients(model, scene):
         (["cat", "dog", "cat"], "'cat' twice"),
         (["cat", "  "], "class 1 must not be blank"),
         (["cat", 3], "class 1 must be text, got int"),
+        ([["cat"]], "class 0 must be text, got list"),
     ],
 )
 def test_bad_classes(model, scene, classes, message):

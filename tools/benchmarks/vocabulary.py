@@ -64,9 +64,7 @@ def measure(model: "Model", image: Any, repeats: int) -> int:
         print(f"{count:6,} names: median {statistics.median(seconds) * 1000:.1f} ms a picture")
     low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
     print(f"ratio: median {ratio:.3f}, 10 to 90 %: {low:.3f} to {high:.3f}, {repeats} pairs")
-    print(
-        f"ratio of processor time (other programs do not disturb it): {statistics.median(cpu):.3f}"
-    )
+    print(f"ratio of processor time: median {statistics.median(cpu):.3f}")
     print(f"strings encoded after the first calls: {again}")
     print(f"peak memory: {_peak():.0f} MB")
     return 0 if ratio < GOAL and again == 0 else 1
