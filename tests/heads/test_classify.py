@@ -1,0 +1,103 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ovdet.heads import CosineClassifier
+from ovdet.ops import unit_norm
+
+
+def unit(rows, dim=8, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return unit_norm(torch.randn(rows, dim, generator=generator, dtype=torch.float64)).to(dtype)
+
+
+@pytest.mark.parametrize(("background", "columns"), [("learned", 4), ("zero", 4), ("none", 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_logits_by_hand(background, columns, dtype):
+    classifier = CosineClassifier(8, scale=20.0, background=background).to(dtype)
+    regions, classes = unit(5, seed=1, dtype=dtype), unit(3, seed=2, dtype=dtype)
+    logits = classifier(regions, classes)
+    assert logits.shape == (5, columns)
+    torch.testing.assert_close(logits[:, :3], 20 * regions @ classes.T)
+    if background == "zero":
+        assert logits[:, 3].tolist() == [0.0] * 5
+    if background == "learned":
+        vector = classifier.background_vector[0]
+        torch.testing.assert_close(logits[:, 3], 20 * regions @ (vector / vector.norm()))
+
+
+def test_the_vocabulary_is_swapped_by_the_call():
+    classifier = CosineClassifier(8)
+    regions, first, second = unit(4), unit(3, seed=1), unit(70, seed=2)
+    before = classifier(regions, first)
+    assert classifier(regions, second).shape == (4, 71)
+    torch.testing.assert_close(classifier(regions, first), before)
+
+
+def test_novel_classes_leave_the_softmax_and_the_logits_stay():
+    classifier = CosineClassifier(8, background="zero")
+    logits = torch.tensor([[1.0, 9.0, 2.0, 0.0]], requires_grad=True)
+    kept = logits.detach().clone()
+    loss = classifier.loss(logits, torch.tensor([2]), torch.tensor([False, True, False]))
+    loss.backward()
+    total = math.exp(1) + math.exp(2) + math.exp(0)  # the novel 9 is not among them
+    assert loss.item() == pytest.approx(-math.log(math.exp(2) / total), rel=1e-6)
+    assert torch.equal(logits.detach(), kept)
+    assert logits.grad[0, 1] == 0
+
+
+def test_an_oracle_may_learn_novel_classes():
+    classifier = CosineClassifier(8, background="zero", mask_novel=False)
+    logits = torch.tensor([[1.0, 9.0, 2.0, 0.0]])
+    labels, novel = torch.tensor([1]), torch.tensor([False, True, False])
+    torch.testing.assert_close(
+        classifier.loss(logits, labels, novel), F.cross_entropy(logits, labels)
+    )
+
+
+def test_background_is_learnt_as_the_last_column():
+    classifier = CosineClassifier(8)
+    logits = classifier(unit(4), unit(3, seed=1))
+    loss = classifier.loss(logits, torch.full((4,), 3), torch.zeros(3, dtype=torch.bool))
+    loss.backward()
+    assert classifier.background_vector.grad.abs().sum() > 0
+
+
+def test_no_region_is_no_loss_but_a_graph():
+    regions = torch.zeros(0, 8, requires_grad=True)
+    classifier = CosineClassifier(8)
+    loss = classifier.loss(
+        classifier(regions, unit(1)), torch.zeros(0, dtype=torch.int64), torch.tensor([False])
+    )
+    loss.backward()
+    assert loss.item() == 0
+    assert regions.grad.shape == (0, 8)
+
+
+@pytest.mark.parametrize("background", ["learned", "zero"])
+def test_the_background_takes_its_share(background):
+    classifier = CosineClassifier(8, scale=2.0, background=background)
+    logits = classifier(unit(5), unit(3, seed=1))
+    probabilities = classifier.probabilities(logits)
+    assert probabilities.shape == (5, 3)
+    torch.testing.assert_close(probabilities, logits.softmax(dim=1)[:, :3])
+    assert (probabilities.sum(dim=1) < 1).all()
+
+
+def test_without_background_one_class_is_certain():
+    classifier = CosineClassifier(8, background="none")
+    assert classifier.probabilities(classifier(unit(2), unit(1))).tolist() == [[1.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"background": "black"}, "background must be one of .* got 'black'"),
+        ({"scale": 0.0}, r"scale must be positive, got 0\.0"),
+    ],
+)
+def test_what_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        CosineClassifier(8, **options)

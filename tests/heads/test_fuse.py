@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from ovdet.heads import FirstScores, GeometricScores
+
+
+def test_first_is_first():
+    first, second = torch.rand(3, 2), torch.rand(3, 2)
+    assert FirstScores()([first, second], torch.zeros(2).bool()) is first
+
+
+def test_vild_shares_by_hand():
+    first, second = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.25]])
+    scores = GeometricScores()([first, second], torch.tensor([False, True]))
+    expected = torch.tensor([[2 ** (-4 / 3), 2 ** (-5 / 3)]])  # 2^-(2/3 + 2/3), 2^-(1/3 + 4/3)
+    torch.testing.assert_close(scores, expected)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+@pytest.mark.parametrize("which", ["base_share", "novel_share"])
+def test_shares_lie_in_the_unit_interval(which, share):
+    with pytest.raises(ValueError, match=rf"a share must lie in \[0, 1\], got {share}"):
+        GeometricScores(**{which: share})
