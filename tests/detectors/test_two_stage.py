@@ -1,0 +1,117 @@
+import pytest
+import torch
+from contracts import ASKED, LEARNT, ROOT, build_tiny, sample, without_weights
+from mmengine.config import Config
+
+from ovdet.registry import build
+from ovdet.structures import InputError, Regions, Sample
+
+CONFIG = ROOT / "configs/base/models/two_stage_tiny.py"
+
+
+@pytest.fixture
+def case():
+    return build_tiny(CONFIG)
+
+
+def variant(**changes):
+    """Return the tiny detector with some parts of its config replaced."""
+    torch.manual_seed(0)
+    config = without_weights(Config.fromfile(CONFIG).to_dict())["model"]
+    model = build(config | changes, "model")
+    model.vocabulary = LEARNT
+    return model
+
+
+def test_the_losses_of_two_stages(case):
+    assert set(case.losses()) == {
+        "loss_objectness",
+        "loss_rpn_box",
+        "loss_class",
+        "loss_box",
+        "loss_mask",
+    }
+
+
+def test_an_image_without_objects_can_be_learnt_from(case):
+    case.samples[0].truth = Regions.empty()
+    losses = case.losses()
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert losses["loss_mask"] > 0
+
+
+def test_a_batch_without_objects_can_be_learnt_from(case):
+    for one in case.samples:
+        one.truth = Regions.empty()
+    total = case.total()
+    total.backward()
+    assert torch.isfinite(total)
+
+
+def test_images_of_different_sizes_in_one_batch(case):
+    small = sample(case.model, 1)
+    wide = Sample(torch.rand(3, 40, 100), 9, original_size=(40, 100), truth=small.truth[:0])
+    case.samples.append(wide)
+    assert torch.isfinite(case.total())
+    found = case.model.eval().predict([wide, case.samples[0]], ASKED)
+    assert found[0].boxes[:, 2].max() <= 100
+    assert found[0].boxes[:, 3].max() <= 40
+
+
+def test_no_vocabulary_is_told(case):
+    case.model.vocabulary = None
+    with pytest.raises(InputError, match="has no vocabulary"):
+        case.model(case.samples, mode="predict")
+
+
+@torch.no_grad()
+def test_best_first_and_within_the_limits(case):
+    found = case.model.eval().predict(case.samples, ASKED, threshold=0.2, top_k=7)
+    for one in found:
+        assert 0 < len(one) <= 7
+        assert one.scores.tolist() == sorted(one.scores.tolist(), reverse=True)
+        assert one.scores.min() > 0.2
+        assert one.masks.shape[0] == len(one)
+        assert 0 <= one.masks.min() <= one.masks.max() <= 1
+
+
+@torch.no_grad()
+def test_nothing_found_is_an_answer(case):
+    found = case.model.eval().predict(case.samples, ASKED, threshold=1.0)
+    assert [len(one) for one in found] == [0, 0]
+
+
+@torch.no_grad()
+def test_an_image_does_not_depend_on_its_company(case):
+    model = case.model.eval()
+    together = model.predict(case.samples, ASKED)
+    alone = [model.predict([one], ASKED)[0] for one in case.samples]
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(one.boxes, other.boxes, rtol=1e-3, atol=1e-2)
+
+
+@torch.no_grad()
+def test_boxes_come_back_in_px_of_the_stored_image(case):
+    model, one = case.model.eval(), case.samples[0]
+    half = Sample(one.image, 1, original_size=(128, 32), scale=(2.0, 0.5))
+    plain = model.predict([one], ASKED)[0].boxes
+    scaled = model.predict([half], ASKED)[0].boxes
+    torch.testing.assert_close(scaled, plain / torch.tensor([2.0, 0.5, 2.0, 0.5]))
+
+
+def test_the_flow_answers_questions(case):
+    model = case.model.eval()
+    flow = model.begin(case.samples, LEARNT)
+    regions = Regions(torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
+    embeddings = flow.embed(regions, 0)
+    assert embeddings.shape == (1, flow.text.classes.shape[1])
+    words = flow.encode_words(["kite", "lamp"])
+    torch.testing.assert_close(words.norm(dim=1), torch.ones(2))
+
+
+def test_boxes_alone():
+    model = variant(masks=None)
+    samples = [sample(model, 0)]
+    assert "loss_mask" not in model(samples, mode="loss")
+    assert model.eval().predict(samples, ASKED)[0].masks is None
