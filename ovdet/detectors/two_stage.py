@@ -184,7 +184,7 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         return self._finish(flow, found)
 
     def _score(self, flow: Flow, hidden: Tensor) -> Tensor:
-        regions = flow.proposals or Regions.empty()
+        regions = flow.proposals if flow.proposals is not None else Regions.empty()
         others = range(1, len(self.branches))
         embeddings = [self._first.embedder.embed(hidden)]
         embeddings += [self._embed(flow, regions, branch) for branch in others]

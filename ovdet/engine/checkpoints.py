@@ -22,7 +22,7 @@ _SHOWN = 5
 # What published checkpoints hold besides tensors and plain containers: figures of numpy, which go
 # by another module name since numpy 2.
 _ARRAY, _SCALAR = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-_ALLOWED = [
+_ALLOWED: list[Any] = [
     np.ndarray,
     np.dtype,
     np.dtypes.Float64DType,

@@ -1,6 +1,5 @@
 """Scores: fusing the probabilities of several heads, and keeping the best. No state."""
 
-
 import torch
 from torch import Tensor
 
