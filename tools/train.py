@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 
 def main(words: list[str] | None = None) -> int:
@@ -21,6 +22,8 @@ def main(words: list[str] | None = None) -> int:
 
     try:
         config = load_config(options.config, parse_options(options.cfg_options))
+        if options.skip_bad:
+            skip_bad(config)
         work_dir = options.work_dir or config.get("work_dir") or default_work_dir(options.config)
         runner = build_runner(
             config, work_dir, resume=options.resume, amp=options.amp, seed=options.seed
@@ -42,6 +45,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--work-dir", help="log and checkpoints; work_dirs/<config> by default")
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     parser.add_argument("--amp", action="store_true", help="mixed precision, on a GPU")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out bad annotations")
     parser.add_argument("--seed", type=int, help="instead of the config's")
     parser.add_argument(
         "--cfg-options",
@@ -51,6 +55,13 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         help="change entries: optim.lr=0.001 train.iters=500",
     )
     return parser.parse_args(words)
+
+
+def skip_bad(config: Any) -> None:
+    """Let all data sets of a config leave out bad entries."""
+    for name in ("train", "val"):
+        if config.get(name) is not None:
+            config.merge_from_dict({f"{name}.dataset.skip_bad": True})
 
 
 def default_work_dir(config: str) -> Path:

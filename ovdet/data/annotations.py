@@ -173,7 +173,7 @@ def _image_problem(entry: Any, image_dir: Path) -> str | None:
         found = (image_dir / name).is_file()
     except OSError:  # a name too long for the file system
         found = False
-    return None if found else f"file {_brief(str(image_dir / name))} is missing"
+    return None if found else f"file {_brief(name)} is missing from {image_dir}"
 
 
 def _good_annotations(

@@ -91,26 +91,30 @@ def check_segmentation(segmentation: Any, height: int, width: int) -> None:
     """Check that a COCO ``segmentation`` describes a mask of H x W px.
 
     Raises:
-        ValueError: If it is neither polygons of at least three finite points nor run lengths that
-            fill the image exactly.
+        ValueError: If it is neither polygons of at least three points near the image nor run
+            lengths that fill the image exactly.
     """
     if isinstance(segmentation, list):
-        _check_polygons(segmentation)
+        _check_polygons(segmentation, max(height, width))
     elif isinstance(segmentation, dict):
         _check_runs(segmentation, height, width)
     else:
         raise ValueError("segmentation must be polygons or run lengths")  # noqa: TRY004
 
 
-def _check_polygons(polygons: list[Any]) -> None:
+def _check_polygons(polygons: list[Any], side: int) -> None:
     if not polygons:
         raise ValueError("segmentation must hold a polygon, got none")
     for polygon in polygons:
-        numbers = isinstance(polygon, list) and all(
-            isinstance(value, int | float) and np.isfinite(value) for value in polygon
+        # The decoder walks every edge, so a point far away would cost all the memory there is.
+        near = isinstance(polygon, list) and all(
+            type(value) in (int, float) and -side <= value <= 2 * side for value in polygon
         )
-        if not numbers or len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError("segmentation polygons must be at least three finite points x, y")
+        if not near or len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError(
+                "segmentation polygons must be at least three points x, y, none farther from the "
+                f"image than its longer side of {side} px"
+            )
 
 
 def _check_runs(rle: dict[str, Any], height: int, width: int) -> None:

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from ovdet.data import LoadProposals
+from ovdet.structures import InputError, Sample
+
+ARRAYS = {
+    "7.boxes": np.array([[0, 0, 4, 4], [1, 1, 3, 2]], np.float32),
+    "7.embeddings": np.array([[1, 0], [0, 1]], np.float32),
+    "8.boxes": np.array([[5, 0, 4, 4]], np.float32),
+    "8.embeddings": np.zeros((1, 2), np.float32),
+    "9.boxes": np.zeros((2, 4), np.float32),
+    "9.embeddings": np.zeros((1, 2), np.float32),
+    "10.boxes": np.zeros((0, 4), np.float32),
+    "10.embeddings": np.zeros((0, 2), np.float32),
+}
+
+
+@pytest.fixture(params=["a.npz", "a.safetensors"])
+def file(tmp_path, request):
+    path = tmp_path / request.param
+    save_file(ARRAYS, path) if path.suffix == ".safetensors" else np.savez(path, **ARRAYS)
+    return path
+
+
+def load(file, image_id):
+    return LoadProposals(str(file))(Sample(torch.zeros(3, 4, 4), image_id), None).proposals
+
+
+def test_boxes_and_embeddings_are_given_to_their_image(file):
+    proposals = load(file, 7)
+    assert torch.equal(proposals.boxes, torch.tensor(ARRAYS["7.boxes"]))
+    assert torch.equal(proposals.embeddings, torch.tensor(ARRAYS["7.embeddings"]))
+
+
+def test_an_image_may_have_none(file):
+    assert len(load(file, 10)) == 0
+
+
+@pytest.mark.parametrize(
+    ("image_id", "message"),
+    [
+        (1, "has no entry '1.boxes'"),
+        (8, "boxes must be xyxy"),
+        (9, "embeddings must have one entry a box"),
+    ],
+)
+def test_wrong_entries(file, image_id, message):
+    with pytest.raises(InputError, match=message):
+        load(file, image_id)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_files_that_are_none(tmp_path, name):
+    with pytest.raises(InputError, match="cannot be read as arrays"):
+        LoadProposals(str(tmp_path / name))
+    (tmp_path / name).write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(InputError, match="cannot be read as arrays"):
+        LoadProposals(str(tmp_path / name))
