@@ -1,7 +1,6 @@
 """The model zoo: ``model_zoo/<name>.yml`` beside ``<name>.safetensors``."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import yaml
 
 from ovdet.structures import InputError
+from ovdet.structures.files import zoo_folder
 
 DEFAULT = "ovdet-tiny"
 _KEYS = ("name", "config", "weights", "sha256")
@@ -46,21 +46,6 @@ class ZooEntry:
                 f"{self.weights}: sha256 must be {self.sha256[:12]}... as {self.name}.yml says, "
                 f"got {found[:12]}...; the file is damaged or not the one that was released"
             )
-
-
-def zoo_folder() -> Path:
-    """Return where the zoo is: ``OVDET_ZOO``, else ``model_zoo`` beside the package.
-
-    Raises:
-        InputError: If there is no such folder.
-    """
-    named = os.environ.get("OVDET_ZOO")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "model_zoo"
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no model zoo there; set OVDET_ZOO to the model_zoo folder of a clone"
-        )
-    return folder
 
 
 def find(name: str) -> ZooEntry:
