@@ -4,6 +4,7 @@ python tools/infer.py photo.jpg --classes cat "red car"
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,9 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, 1 when some pictures were bad, 2 when nothing could be done."""
     options = parse(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a name's letters
+            stream.reconfigure(errors="backslashreplace")
     try:
         return run(options)
     except (ValueError, OSError, ImportError) as error:

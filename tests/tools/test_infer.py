@@ -1,4 +1,5 @@
 import importlib.util
+import io
 import json
 import subprocess
 import sys
@@ -206,6 +207,16 @@ def test_out_that_is_a_file(infer, capsys):
     assert infer(["a.png", "--classes", "cat"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert Path("out").read_bytes() == b"mine"
+
+
+def test_a_terminal_that_lacks_the_letters(infer, monkeypatch):
+    paint(Path("a.png"))
+    memory = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(memory, encoding="ascii"))
+    assert infer(["a.png", "--classes", "日本"]) == 0
+    sys.stdout.flush()
+    assert b"\\u65e5\\u672c" in memory.getvalue()
+    assert detections()["categories"][0]["name"] == "日本"
 
 
 def test_interruption_ends_quietly(infer, fake, capsys):
