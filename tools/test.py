@@ -19,9 +19,10 @@ def main(words: list[str] | None = None) -> int:
     # Imported after parsing: torch takes a second, and --help shall not.
     from ovdet.engine import (
         build_runner,
+        fill_weights,
         format_metrics,
+        load_checkpoint,
         load_config,
-        load_weights,
         parse_options,
     )
     from ovdet.structures import atomic_write
@@ -34,8 +35,9 @@ def main(words: list[str] | None = None) -> int:
             entries["val.dataset.skip_bad"] = True
         config = load_config(options.config, entries)
         work_dir = Path(options.work_dir or Path("work_dirs") / f"{Path(options.config).stem}_test")
+        weights = load_checkpoint(options.checkpoint)["model"]  # first: it fails fastest
         runner = build_runner(config, work_dir, train=False)
-        load_weights(runner.model, options.checkpoint)
+        fill_weights(runner.model, weights, options.checkpoint)
         metrics = runner.val()
         atomic_write(work_dir / "metrics.json", json.dumps(metrics, indent=1).encode())
     except (ValueError, OSError) as error:
@@ -69,7 +71,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
 def fail(error: object, status: int) -> int:
     """Say in one line what is wrong and return the exit status."""
     said = " ".join(str(error).split())
-    print(f"{Path(sys.argv[0]).name}: {said}", file=sys.stderr)
+    print(f"test.py: {said}", file=sys.stderr)
     return status
 
 

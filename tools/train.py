@@ -72,7 +72,7 @@ def default_work_dir(config: str) -> Path:
 def fail(error: object, status: int) -> int:
     """Say in one line what is wrong and return the exit status."""
     said = " ".join(str(error).split())
-    print(f"{Path(sys.argv[0]).name}: {said}", file=sys.stderr)
+    print(f"train.py: {said}", file=sys.stderr)
     return status
 
 

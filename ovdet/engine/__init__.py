@@ -1,6 +1,6 @@
 """What mmengine needs to know: configs, runner, loops, hooks, optimizers, checkpoints."""
 
-from ovdet.engine.checkpoints import load_checkpoint, load_weights
+from ovdet.engine.checkpoints import fill_weights, load_checkpoint, load_weights
 from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ProgressHook
 from ovdet.engine.loops import TrainingError
@@ -12,6 +12,7 @@ __all__ = [
     "ProgressHook",
     "TrainingError",
     "build_runner",
+    "fill_weights",
     "format_metrics",
     "load_checkpoint",
     "load_config",

@@ -140,15 +140,16 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         InputError: If the file cannot be read, or holds the weights of another model; up to five
             of the names that differ are listed.
     """
-    fill(bare(model), load_checkpoint(path)["model"], str(path))
+    fill_weights(model, load_checkpoint(path)["model"], str(path))
 
 
-def fill(model: nn.Module, weights: dict[str, Tensor], place: str) -> None:
+def fill_weights(model: nn.Module, weights: dict[str, Tensor], place: str) -> None:
     """Fill a model with weights of exactly its names and shapes.
 
     Raises:
         InputError: If a name is missing, unknown, or of another shape.
     """
+    model = bare(model)
     own = model.state_dict()
     shapes = [
         f"{name} {list(weights[name].shape)} instead of {list(own[name].shape)}"

@@ -11,7 +11,13 @@ from mmengine.runner import BaseLoop, ValLoop
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ovdet.engine.checkpoints import bare, fill, load_checkpoint, random_state, set_random_state
+from ovdet.engine.checkpoints import (
+    bare,
+    fill_weights,
+    load_checkpoint,
+    random_state,
+    set_random_state,
+)
 from ovdet.structures import InputError, Vocabulary
 
 
@@ -98,7 +104,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         wanted = {"optimizer", "schedulers", "iter", "position", "random"}
         if missing := wanted - set(record):
             raise InputError(f"{path}: is no training checkpoint, it lacks {sorted(missing)}")
-        fill(bare(runner.model), record["model"], str(path))
+        fill_weights(runner.model, record["model"], str(path))
         try:
             runner.optim_wrapper.load_state_dict(record["optimizer"])
             if len(record["schedulers"]) != len(runner.param_schedulers):
