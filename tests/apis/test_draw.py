@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from ovdet.apis.draw import class_colour, draw, text_colour
-from ovdet.apis.fonts import font_for
 
 BLACK = np.zeros((700, 800, 3), np.uint8)
 
@@ -92,9 +91,3 @@ def test_colours_depend_on_the_name_alone_and_are_bright():
 def test_text_contrasts_with_its_ground():
     assert text_colour((255, 255, 0)) == (0, 0, 0)
     assert text_colour((0, 0, 200)) == (255, 255, 255)
-
-
-def test_fonts_print_what_they_can_and_escape_the_rest():
-    assert font_for("red car", 20)[1] == "red car"
-    assert font_for("café собака", 20)[1] == "café собака"  # DejaVu Sans comes with matplotlib
-    assert font_for("\U0010abcd", 20)[1] == "\\U0010abcd"
