@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
+from mmengine.dist import all_gather_object, broadcast, get_rank, get_world_size, is_main_process
 from mmengine.runner import BaseLoop, ValLoop
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -90,6 +90,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
     def state(self) -> dict[str, Any]:
         """Return all that is needed to continue exactly after the step just done."""
         runner = self.runner
+        _share_buffers(runner.model)
         return {
             "model": bare(runner.model).state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
@@ -146,6 +147,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         return due or self.iter == self.max_iters
 
     def _measure(self) -> None:
+        _share_buffers(self.runner.model)
         before = random_state()
         self.metrics = self.runner.val_loop.run()
         set_random_state(before)
@@ -170,6 +172,12 @@ class MeasureLoop(ValLoop):  # type: ignore[misc]
         runner.call_hook("after_val_epoch", metrics=metrics)
         runner.call_hook("after_val")
         return metrics
+
+
+def _share_buffers(model: nn.Module) -> None:
+    """Give all processes the first one's running statistics: those are what is stored."""
+    for buffer in bare(model).buffers():
+        broadcast(buffer)
 
 
 def use_vocabulary(model: nn.Module, dataset: Any) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
-from mmengine.dist import get_rank, get_world_size, init_dist, is_distributed
+from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner, set_random_seed
@@ -96,8 +97,9 @@ def build_runner(
         experiment_name=f"{folder.name}-{time.monotonic_ns()}",
         cfg=config,
     )
-    for target in (runner.logger, *runner.logger.handlers):
-        target.setLevel("INFO")  # from here on what is said is ours
+    if is_main_process():
+        for target in (runner.logger, *runner.logger.handlers):
+            target.setLevel("INFO")  # from here on what is said is ours
     return runner
 
 
@@ -174,8 +176,11 @@ def _join_processes() -> bool:
     """Join the other processes where torchrun started several; tell whether it did."""
     if "LOCAL_RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return False
-    if not is_distributed():
-        init_dist("pytorch", backend="nccl" if torch.cuda.is_available() else "gloo")
+    if torch.distributed.is_initialized():
+        return True
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return True
 
 
