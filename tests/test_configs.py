@@ -4,9 +4,12 @@ import ast
 
 import pytest
 import torch
-from contracts import ASKED, CONFIGS, ROOT, build_tiny, identify
+from contracts import ASKED, CONFIGS, FILES, ROOT, build_tiny, identify
+from mmengine.config import Config
 
 from ovdet.structures import Regions
+
+PROOFS = [path for path in FILES if path.stem == "proof"]
 
 
 def test_there_are_configs():
@@ -58,3 +61,11 @@ def test_the_docstring_gives_the_launch_line(path):
 @pytest.mark.parametrize("path", CONFIGS, ids=identify)
 def test_named_after_its_method(path):
     assert path.stem.startswith(path.parent.name)
+
+
+@pytest.mark.parametrize("path", PROOFS, ids=lambda path: path.parent.name)
+def test_a_proof_names_configs_that_exist(path):
+    config = Config.fromfile(path)
+    assert len(config.variants) >= 2, "a method is proven against its own ablation"
+    for variant in config.variants:
+        assert (path.parent / variant["config"]).is_file()
