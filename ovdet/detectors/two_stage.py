@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovdet.heads import Assignment, RegionBranch
+from ovdet.ops import box_area
 from ovdet.ops.scores import keep_best
 from ovdet.registry import MODELS
 from ovdet.structures import Flow, InputError, Regions, Sample, Vocabulary, batch_images
@@ -204,7 +205,9 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
             found = [r.with_(masks=m) for r, m in zip(found, per_image, strict=True)]
         finished = []
         for sample, regions in zip(flow.samples, found, strict=True):
-            finished.append(regions.with_(boxes=sample.to_original(regions.boxes)))
+            boxes = sample.to_original(regions.boxes)
+            inside = box_area(boxes) > 0  # a smaller picture of the batch ends before the padding
+            finished.append(regions.with_(boxes=boxes)[inside])
         return finished
 
     def _embed(self, flow: Flow, regions: Regions, branch: int) -> Tensor:

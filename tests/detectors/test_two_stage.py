@@ -56,6 +56,8 @@ def test_images_of_different_sizes_in_one_batch(case):
     found = case.model.eval().predict([wide, case.samples[0]], ASKED)
     assert found[0].boxes[:, 2].max() <= 100
     assert found[0].boxes[:, 3].max() <= 40
+    sides = found[0].boxes[:, 2:] - found[0].boxes[:, :2]
+    assert sides.min() > 0, "what lies in the padding is no box of the picture"
 
 
 def test_no_vocabulary_is_told(case):
