@@ -44,4 +44,4 @@ lint: setup
 	$(RUN) -m mypy
 
 train-tiny: setup
-	$(RUN) tools/train.py configs/methods/clip/clip_tiny_stickers.py
+	$(RUN) tools/train.py configs/methods/clip/clip_tiny_stickers.py --resume
