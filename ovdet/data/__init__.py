@@ -3,7 +3,6 @@
 from ovdet.data.annotations import Annotations, read_annotations
 from ovdet.data.captions import CaptionDataset
 from ovdet.data.coco import CocoDataset, collate
-from ovdet.data.crops import CropDataset, JoinedDatasets
 from ovdet.data.images import read_rgb
 from ovdet.data.proposals import LoadProposals
 from ovdet.data.samplers import Draw, TrainSampler
@@ -14,9 +13,7 @@ __all__ = [
     "CaptionDataset",
     "CocoDataset",
     "ColorJitter",
-    "CropDataset",
     "Draw",
-    "JoinedDatasets",
     "LoadProposals",
     "RandomFlip",
     "Resize",

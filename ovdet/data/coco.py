@@ -62,7 +62,7 @@ class CocoDataset(Dataset[Sample]):
             print_log(f"{ann_file}: left out {self.annotations.skipped} bad entries", "current", 30)
         self.indices = np.arange(len(self.annotations))
         if filter_empty:
-            kept = [bool(self.objects(i)) for i in range(len(self.annotations))]
+            kept = [bool(self._objects(i)) for i in range(len(self.annotations))]
             self.indices = np.flatnonzero(kept)
         self._cache: dict[int, NDArray[np.uint8]] | None = {} if cache_images else None
 
@@ -86,7 +86,7 @@ class CocoDataset(Dataset[Sample]):
         """Return image number ``index`` of the file and its objects, before any transform."""
         record = self.annotations
         image = self._image(index)
-        objects = self.objects(index)
+        objects = self._objects(index)
         truth = Regions(
             torch.from_numpy(record.boxes[objects]),
             torch.zeros(len(objects), dtype=torch.int64),
@@ -131,8 +131,7 @@ class CocoDataset(Dataset[Sample]):
         categories = [{"id": category, "name": name} for category, name in names]
         return {"images": images, "annotations": annotations, "categories": categories}
 
-    def objects(self, index: int) -> list[int]:
-        """Return which annotations of image number ``index`` are objects, not crowds."""
+    def _objects(self, index: int) -> list[int]:
         return [i for i in self.annotations.of_image(index) if not self.annotations.crowd[i]]
 
     def _image(self, index: int) -> NDArray[np.uint8]:

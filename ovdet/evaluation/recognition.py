@@ -60,25 +60,17 @@ def retrieval_recall(
 
 @METRICS.register_module()
 class RetrievalRecall(BaseMetric):  # type: ignore[misc]
-    """:func:`retrieval_recall` over a recognizer's predictions, a pair ([D], [D]) a sample.
-
-    Args:
-        tops: The k to report.
-        source: Only samples of this part of the data set count; None counts all.
-    """
+    """:func:`retrieval_recall` over a recognizer's predictions, a pair ([D], [D]) a sample."""
 
     default_prefix = "retrieval"
 
-    def __init__(self, tops: Sequence[int] = (1, 5), *, source: str | None = None) -> None:
+    def __init__(self, tops: Sequence[int] = (1, 5)) -> None:
         super().__init__()
         self.tops = tuple(tops)
-        self.source = source
 
-    def process(self, data_batch: dict[str, list[Sample]], data_samples: Sequence[Pair]) -> None:
+    def process(self, data_batch: dict[str, list[Sample]], data_samples: Sequence[Pair]) -> None:  # noqa: ARG002
         """Keep the pairs of a batch."""
-        for sample, (image, text) in zip(data_batch["samples"], data_samples, strict=True):
-            if self.source in {None, sample.source}:
-                self.results.append((image.float().cpu(), text.float().cpu()))
+        self.results += [(image.float().cpu(), text.float().cpu()) for image, text in data_samples]
 
     def compute_metrics(self, results: list[Pair]) -> dict[str, float]:
         """Return the recall of both directions."""
@@ -88,43 +80,20 @@ class RetrievalRecall(BaseMetric):  # type: ignore[misc]
 
 @METRICS.register_module()
 class ZeroShotTop1(BaseMetric):  # type: ignore[misc]
-    """:func:`zero_shot_top1` over predictions; the distinct captions are the classes.
-
-    A sample without a stored picture (``original_size`` (0, 0)) only adds its caption's class.
-
-    Args:
-        classes: How many of the classes to choose among, in a second figure beside that of all:
-            the first ones in the order in which samples without a picture bring them. None gives
-            the figure of all only.
-        source: Only samples of this part of the data set count; None counts all.
-    """
+    """:func:`zero_shot_top1` over predictions; the distinct captions are the classes."""
 
     default_prefix = "zero_shot"
-
-    def __init__(self, *, classes: int | None = None, source: str | None = None) -> None:
-        super().__init__()
-        self.classes = classes
-        self.source = source
 
     def process(self, data_batch: dict[str, list[Sample]], data_samples: Sequence[Pair]) -> None:
         """Keep the pairs of a batch and the caption that names each sample's class."""
         for sample, (image, text) in zip(data_batch["samples"], data_samples, strict=True):
-            if self.source in {None, sample.source}:
-                shown = image.float().cpu() if sample.original_size != (0, 0) else None
-                self.results.append((sample.captions[0], shown, text.float().cpu()))
+            self.results.append((sample.captions[0], image.float().cpu(), text.float().cpu()))
 
-    def compute_metrics(self, results: list[tuple[str, Tensor | None, Tensor]]) -> dict[str, float]:
-        """Return ``top1_of_<classes>`` for each number of classes."""
-        results = sorted(results, key=lambda result: result[1] is not None)  # names first
+    def compute_metrics(self, results: list[tuple[str, Tensor, Tensor]]) -> dict[str, float]:
+        """Return ``top1`` and the number of classes it was chosen among."""
         texts = {caption: text for caption, _, text in results}
         place = {caption: i for i, caption in enumerate(texts)}
-        pictures = [(place[caption], image) for caption, image, _ in results if image is not None]
-        labels = torch.tensor([label for label, _ in pictures])
-        images = torch.stack([image for _, image in pictures])
-        rows = torch.stack(list(texts.values()))
-        report = {}
-        for count in dict.fromkeys([self.classes or len(rows), len(rows)]):
-            if int(labels.max()) >= count:
-                raise InputError(f"a picture's class is not among the first {count} classes")
-            report[f"top1_of_{count}"] = zero_shot_top1(images, rows[:count], labels)
-        return report
+        labels = torch.tensor([place[caption] for caption, _, _ in results])
+        images = torch.stack([image for _, image, _ in results])
+        top1 = zero_shot_top1(images, torch.stack(list(texts.values())), labels)
+        return {"top1": top1, "classes": float(len(texts))}
