@@ -18,14 +18,16 @@ def make_track(config: Mapping[str, Any]) -> None:
     Several processes may ask at once: one renders, the others wait.
 
     Args:
-        config: ``track`` names the track, ``data_root`` its folder; without them nothing happens.
+        config: ``track`` names the track; without one nothing happens. ``data_root`` is its folder,
+            ``data/<track>`` where it is not given.
 
     Raises:
         InputError: If the track cannot be rendered.
         OSError: If the folder cannot be written.
     """
-    track, root = config.get("track"), config.get("data_root")
-    if track is None or root is None or Path(root).exists():
+    track = config.get("track")
+    root = config.get("data_root", f"data/{track}")
+    if track is None or Path(root).exists():
         return
     folder = Path(root)
     folder.parent.mkdir(parents=True, exist_ok=True)

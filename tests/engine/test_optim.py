@@ -62,9 +62,9 @@ def test_everything_decays_where_it_is_asked_for():
 def test_the_gradient_is_clipped():
     model = nn.Linear(1, 1, bias=False)
     settings = OptimSettings("SGD", 1.0, momentum=0.0, clip=0.5, schedule="constant")
-    before = float(model.weight)
+    before = model.weight.item()
     build_optimizer(model, settings).update_params(model(torch.full((1, 1), 100.0)).sum())
-    assert before - float(model.weight) == pytest.approx(0.5, rel=1e-4)
+    assert before - model.weight.item() == pytest.approx(0.5, rel=1e-4)
 
 
 def test_frozen_parameters_are_left_out():

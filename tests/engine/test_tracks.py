@@ -23,6 +23,12 @@ def test_a_missing_track_is_rendered_once(tmp_path, rendered):
     assert rendered == [("stickers-ov", tmp_path / "data" / "ov")]
 
 
+def test_a_track_has_a_usual_place(tmp_path, rendered, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tracks.make_track({"track": "stickers-ov"})
+    assert (tmp_path / "data" / "stickers-ov").is_dir()
+
+
 def test_other_data_are_left_alone(tmp_path, rendered):
     tracks.make_track({"data_root": str(tmp_path / "coco")})
     assert rendered == []
