@@ -9,13 +9,19 @@ from torch.utils.data import Dataset
 
 from ovdet.data.images import to_float
 from ovdet.data.samplers import Draw
-from ovdet.data.stickers import CaptionStream
+from ovdet.data.stickers import NAMES, CaptionStream
 from ovdet.registry import DATASETS
 from ovdet.structures import InputError, Sample
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
 
 DATASETS.register_module(module=CaptionStream)  # the stickers know no registry
+
+
+@DATASETS.register_module(name="StickerNames")
+def sticker_names() -> list[str]:
+    """Return the names of all stickers that may be shown, so that a config can list them."""
+    return list(NAMES)
 
 
 class Captioned(Protocol):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from ovdet.ops import match_regions
 from ovdet.registry import TRANSFORMS
 from ovdet.structures import InputError, Regions, Sample
 
@@ -21,14 +22,23 @@ class LoadProposals:
     Args:
         file: ``.safetensors`` or ``.npz`` with, for every image, ``<image id>.boxes`` [R, 4], xyxy,
             px of the stored image, and ``<image id>.embeddings`` [R, D].
+        shuffle: Deal all embeddings of the file out anew, to regions of any image: a control that
+            shows what the embeddings are worth.
+        near_truth: Keep only the regions that overlap an annotated object at least so much: a
+            control that shows what unlabelled objects are worth. None keeps all.
 
     Raises:
         InputError: If the file cannot be read.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(
+        self, file: str, *, shuffle: bool = False, near_truth: float | None = None
+    ) -> None:
         self.file = Path(file)
         self.arrays = _read_arrays(self.file)
+        self.near_truth = near_truth
+        if shuffle:
+            _shuffle(self.arrays)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG002
         """Set ``proposals``.
@@ -43,6 +53,9 @@ class LoadProposals:
             embeddings=self._entry(sample.image_id, "embeddings"),
         )
         proposals.check(f"the proposals of image {sample.image_id} in {self.file}")
+        if self.near_truth is not None:
+            matches = match_regions(proposals.boxes, sample.truth.boxes, self.near_truth)
+            proposals = proposals[matches >= 0]
         return replace(sample, proposals=proposals)
 
     def _entry(self, image_id: int, what: str) -> torch.Tensor:
@@ -50,6 +63,14 @@ class LoadProposals:
         if key not in self.arrays:
             raise InputError(f"{self.file}: has no entry '{key}'")
         return torch.from_numpy(self.arrays[key].astype(np.float32))
+
+
+def _shuffle(arrays: dict[str, NDArray[np.float32]]) -> None:
+    keys = sorted(key for key in arrays if key.endswith(".embeddings"))
+    rows = np.concatenate([arrays[key] for key in keys])
+    np.random.default_rng(0).shuffle(rows)
+    ends = np.cumsum([len(arrays[key]) for key in keys])
+    arrays.update(zip(keys, np.split(rows, ends[:-1]), strict=True))
 
 
 def _read_arrays(file: Path) -> dict[str, NDArray[np.float32]]:

@@ -4,11 +4,13 @@ from ovdet.engine.checkpoints import fill_weights, load_checkpoint, load_weights
 from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ProgressHook
 from ovdet.engine.loops import TrainingError
+from ovdet.engine.naming import CropNaming
 from ovdet.engine.report import format_metrics
 from ovdet.engine.runner import build_runner
 
 __all__ = [
     "CheckpointHook",
+    "CropNaming",
     "ProgressHook",
     "TrainingError",
     "build_runner",

@@ -1,5 +1,7 @@
 """Optimizer, gradient clipping and the learning rate's course."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +16,17 @@ from torch import nn
 
 from ovdet.engine.settings import OptimSettings
 from ovdet.structures import InputError
+
+
+class Bfloat16Wrapper(OptimWrapper):  # type: ignore[misc]
+    """Runs the model under autocast to bfloat16, whose range needs no loss scaling."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Enter autocast for the forward pass on the model's device."""
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16):
+            yield
 
 
 def build_optimizer(model: nn.Module, settings: OptimSettings, *, amp: bool = False) -> Any:
@@ -38,6 +51,8 @@ def build_optimizer(model: nn.Module, settings: OptimSettings, *, amp: bool = Fa
     else:
         optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas)
     clip = None if settings.clip is None else {"max_norm": settings.clip}
+    if settings.precision == "bfloat16":
+        return Bfloat16Wrapper(optimizer, clip_grad=clip)
     if not amp:
         return OptimWrapper(optimizer, clip_grad=clip)
     if not torch.cuda.is_available():

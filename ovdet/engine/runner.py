@@ -60,7 +60,8 @@ def build_runner(
     """Build everything a config names and hand it to mmengine's Runner.
 
     Args:
-        config: Sections ``model``, ``train`` and ``optim``, ``val``, and optionally ``hooks``.
+        config: Sections ``model``, ``train`` and ``optim``, ``val``, and optionally ``hooks`` and
+            ``threads``, how many CPU threads a process may use.
         work_dir: Where log and checkpoints go.
         train: Build what training needs; else only measuring is possible.
         resume: Continue from the last checkpoint in ``work_dir`` where there is one.
@@ -77,6 +78,8 @@ def build_runner(
     seed = _seed(config, seed)
     if "model" not in config:
         raise InputError("the config must have a section 'model', a dict")
+    if threads := config.get("threads"):
+        torch.set_num_threads(threads)
     folder = Path(work_dir)
     checkpoint = _checkpoint_of(folder, resume=resume) if train else None
     set_random_seed(seed)

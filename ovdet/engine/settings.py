@@ -76,6 +76,7 @@ class OptimSettings:
         clip: Largest norm of the whole gradient; None does not clip.
         warmup: Steps over which the rate rises from a thousandth, at least 0.
         schedule: ``cosine`` (to a hundredth at the end), ``constant``, or ``steps``.
+        precision: ``float32``, or ``bfloat16`` for what autocast runs in it, on CPU and GPU alike.
         milestones: For ``steps``: after which steps the rate falls to a tenth.
     """
 
@@ -88,6 +89,7 @@ class OptimSettings:
     clip: float | None = None
     warmup: int = 0
     schedule: str = "cosine"
+    precision: str = "float32"
     milestones: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +97,8 @@ class OptimSettings:
             raise InputError(f"type must be AdamW or SGD, got {self.name!r}")
         if self.schedule not in {"cosine", "constant", "steps"}:
             raise InputError(f"schedule must be cosine, constant or steps, got {self.schedule!r}")
+        if self.precision not in {"float32", "bfloat16"}:
+            raise InputError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         if not self.lr > 0 or not self.weight_decay >= 0:
             raise InputError(
                 f"lr must be above 0 and weight_decay at least 0, got {self.lr}, "

@@ -23,10 +23,11 @@ class InfoNce(torch.nn.Module):
             texts: [B, D], unit norm.
             scale: Inverse temperature, a scalar.
         """
-        all_images, all_texts, start = _gather(images, texts)
+        all_images, all_texts, start = _gather(images.float(), texts.float())
         target = torch.arange(len(images), device=images.device) + start
-        by_image = F.cross_entropy(scale * images @ all_texts.T, target)
-        by_text = F.cross_entropy(scale * texts @ all_images.T, target)
+        with torch.autocast(images.device.type, enabled=False):  # scores up to 100 need all bits
+            by_image = F.cross_entropy(scale * images.float() @ all_texts.T, target)
+            by_text = F.cross_entropy(scale * texts.float() @ all_images.T, target)
         return (by_image + by_text) / 2
 
 

@@ -5,7 +5,7 @@ width = 64  # channels of the pyramid
 hidden = 256  # what the box head and the projection read
 
 text_tower = dict(
-    type="TinyTextTransformer", dim=dim, width=128, layers=3, heads=4, context=77, embed_width=48
+    type="TinyTextTransformer", dim=dim, width=128, layers=3, heads=4, context=77, embed_width=32
 )
 image_tower = dict(
     type="SmallImageEncoder", dim=dim, trunk=dict(type="SmallTrunk", widths=(32, 64, 128, 256))

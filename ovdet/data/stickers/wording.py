@@ -60,23 +60,31 @@ def _longer(thing: Placed) -> int:
     return max(thing.box[2] - thing.box[0], thing.box[3] - thing.box[1])
 
 
-def describe(rng: Generator, things: Sequence[Placed], backgrounds: Sequence[str]) -> str:
+def describe(
+    rng: Generator,
+    things: Sequence[Placed],
+    backgrounds: Sequence[str],
+    *,
+    told_place: float = 0.35,
+) -> str:
     """Write one true sentence that names every one of ``things``.
 
     Args:
         rng: Chooses order, frame and what else is told.
         things: The objects to name; may be empty.
         backgrounds: The stuff, from top to bottom.
+        told_place: Share of sentences that also say where.
     """
-    where = f" {place(rng, backgrounds)}" if rng.random() < 0.35 else ""
+    where = f" {place(rng, backgrounds)}" if rng.random() < told_place else ""
+    stop = "." if rng.random() < 0.3 else ""
     if not things:
         return f"an empty scene {place(rng, backgrounds)}"
     if len(things) == 1:
-        return pick(rng, _FRAMES).format(phrase(rng, things[0])) + where
+        return pick(rng, _FRAMES).format(phrase(rng, things[0])) + where + stop
     order = [things[i] for i in rng.permutation(len(things)).tolist()]
     between = relation(order[0], order[1]) if len(order) == 2 and rng.random() < 0.5 else None
     words = [phrase(rng, thing) for thing in order]
     if between is not None:
-        return f"{words[0]} {between} {words[1]}{where}"
+        return f"{words[0]} {between} {words[1]}{where}{stop}"
     listed = f"{', '.join(words[:-1])} and {words[-1]}"
-    return pick(rng, _PAIR_FRAMES).format(listed) + where
+    return pick(rng, _PAIR_FRAMES).format(listed) + where + stop

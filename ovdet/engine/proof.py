@@ -1,0 +1,211 @@
+"""Proofs: a method against its own ablation, under one budget and several seeds.
+
+A proof is the file ``configs/methods/<slug>/proof.py``: the variants to train, what they share, and
+which figures to print. ``tools/prove.py`` runs it.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from numpy.typing import NDArray
+from torch import nn
+
+from ovdet.engine.checkpoints import find_last, load_weights
+from ovdet.engine.config import load_config, to_plain
+from ovdet.engine.runner import build_runner
+from ovdet.ops import box_iou
+from ovdet.registry import build
+from ovdet.structures import InputError, Regions, atomic_write, batch_images
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a proof's table.
+
+    Attributes:
+        name: What the row is called.
+        config: The config's file name, beside the proof's.
+        options: Entries that differ from the config, ``train.iters`` style. ``{prepared}`` in a
+            text stands for the file that the labeler wrote for the same seed.
+        prepared: Whether the labeler's file is needed.
+    """
+
+    name: str
+    config: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    prepared: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What to train and what to print.
+
+    Attributes:
+        folder: Where the configs lie.
+        variants: The rows, the baseline first.
+        figures: Metric name of each column, by the column's title.
+        labeler: Config of the labeler that prepares samples with the baseline's detector; None
+            where nothing is prepared.
+    """
+
+    folder: Path
+    variants: tuple[Variant, ...]
+    figures: Mapping[str, str]
+    labeler: Mapping[str, Any] | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> "Proof":
+        """Read ``proof.py`` in a method's folder of configs.
+
+        Raises:
+            InputError: If there is none.
+        """
+        path = folder / "proof.py"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file: this method has no proof")
+        config = Config.fromfile(path)
+        variants = tuple(Variant(**entry) for entry in to_plain(config.variants))
+        return cls(folder, variants, config.figures, to_plain(config.get("labeler")))
+
+    def run(self, variant: Variant, seed: int, work_dir: Path) -> dict[str, float]:
+        """Train and measure one variant, or return what an earlier run of it measured.
+
+        Args:
+            variant: One of the rows.
+            seed: Of the run.
+            work_dir: The proof's folder.
+
+        Returns:
+            The metrics, ``proposals@100/<group>`` and ``seconds``.
+        """
+        folder = work_dir / f"{slug(variant.name)}_seed{seed}"
+        done = folder / "metrics.json"
+        if done.is_file():
+            stored: dict[str, float] = json.loads(done.read_text())
+            return stored
+        prepared = self._prepare(seed, work_dir) if variant.prepared else Path()
+        filled = {k: _fill(v, str(prepared)) for k, v in variant.options.items()}
+        config = load_config(str(self.folder / variant.config), filled)
+        start = time.perf_counter()
+        runner = build_runner(config, folder, seed=seed, resume=True)
+        runner.train()
+        metrics = dict(runner.train_loop.metrics)
+        metrics["seconds"] = time.perf_counter() - start
+        metrics |= proposal_recall(runner.model, runner.val_dataloader.dataset)
+        atomic_write(done, json.dumps(metrics, indent=1).encode())
+        return metrics
+
+    def _prepare(self, seed: int, work_dir: Path) -> Path:
+        out = work_dir / f"prepared_seed{seed}.npz"
+        if out.is_file():
+            return out
+        baseline = self.variants[0]
+        self.run(baseline, seed, work_dir)
+        config = load_config(str(self.folder / baseline.config), dict(baseline.options))
+        runner = build_runner(config, work_dir / f"prepare_seed{seed}", train=False, seed=seed)
+        checkpoint = find_last(work_dir / f"{slug(baseline.name)}_seed{seed}")
+        load_weights(runner.model, str(checkpoint))
+        labeler = build({**(self.labeler or {}), "detector": runner.model}, "labeler")
+        dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
+        write_prepared(labeler, dataset, out)
+        return out
+
+    def table(self, results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+        """Return the table in Markdown: mean ± spread (standard deviation) over the seeds.
+
+        Args:
+            results: For each variant's name the metrics of its seeds, in the same order.
+        """
+        titles = ["variant", *self.figures, "gain in novel", "seconds"]
+        lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+        first = next(iter(self.figures.values()))
+        baseline = [run[first] for run in results[self.variants[0].name]]
+        for name, runs in results.items():
+            cells = [
+                _spread([run.get(key, math.nan) for run in runs]) for key in self.figures.values()
+            ]
+            gains = [run[first] - base for run, base in zip(runs, baseline, strict=False)]
+            seconds = f"{mean(run['seconds'] for run in runs):.0f}"
+            lines.append("| " + " | ".join([name, *cells, _spread(gains), seconds]) + " |")
+        return "\n".join(lines)
+
+
+def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
+    """Run a labeler over a data set and store what it prepared, float16, at once.
+
+    Args:
+        labeler: Sample to Sample with ``proposals`` that have embeddings.
+        dataset: Gives samples in px of the stored image.
+        out: An ``.npz`` file for ``LoadProposals``.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for index in range(len(dataset)):
+        sample = labeler(dataset[index])
+        regions: Regions = sample.proposals
+        arrays[f"{sample.image_id}.boxes"] = regions.boxes.numpy().astype(np.float32)
+        vectors = torch.zeros(0) if regions.embeddings is None else regions.embeddings
+        arrays[f"{sample.image_id}.embeddings"] = vectors.numpy().astype(np.float16)
+    aside = out.with_suffix(".partial.npz")
+    np.savez(aside, **arrays)  # type: ignore[arg-type]
+    aside.replace(out)
+
+
+@torch.no_grad()
+def proposal_recall(model: nn.Module, dataset: Any, top: int = 100) -> dict[str, float]:
+    """Return which part of the objects the best proposals cover at IoU 0.5, by class group.
+
+    Args:
+        model: A two-stage detector; others give nothing.
+        dataset: Samples with truth in px of the network input.
+        top: Proposals an image that count.
+
+    Returns:
+        ``proposals@100/base``, ``/novel`` and ``/all``, in [0, 1].
+    """
+    detector: Any = model
+    if not hasattr(detector, "proposals"):
+        return {}
+    detector.eval()
+    hits: list[torch.Tensor] = []
+    labels: list[torch.Tensor] = []
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        images = batch_images([sample], stride=32)
+        regions, _ = detector.proposals(detector.trunk(images), images)
+        overlap = box_iou(sample.truth.boxes, regions.boxes[:top])
+        hits.append(overlap.max(dim=1).values >= 0.5)
+        labels.append(sample.truth.labels)
+    hit, novel = torch.cat(hits), torch.tensor(dataset.vocabulary.novel_mask)[torch.cat(labels)]
+    groups = {"base": hit[~novel], "novel": hit[novel], "all": hit}
+    return {f"proposals@{top}/{k}": float(v.float().mean()) for k, v in groups.items()}
+
+
+def slug(name: str) -> str:
+    """Return a name as part of a file name: lower case, dashes for all but letters and digits."""
+    words = "".join(c if c.isalnum() else " " for c in name.lower()).split()
+    return "-".join(words)
+
+
+def _fill(value: Any, prepared: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{prepared}", prepared)
+    if isinstance(value, Mapping):
+        return {key: _fill(item, prepared) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fill(item, prepared) for item in value]
+    return value
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Return "mean ± standard deviation", in %."""
+    deviation = stdev(values) if len(values) > 1 else 0.0
+    return f"{100 * mean(values):.1f} ± {100 * deviation:.1f}"
