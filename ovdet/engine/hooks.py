@@ -54,7 +54,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
         interval: Steps between two lines; the figures are means over them.
     """
 
-    priority = "LOW"
+    priority = "VERY_LOW"  # after hooks that add figures to what was measured
 
     def __init__(self, interval: int = 20) -> None:
         self.interval = interval

@@ -89,6 +89,8 @@ def build_runner(
     parts = _measuring(config, required=not train)
     if train:
         parts |= _training(config, model, seed, checkpoint, amp=amp)
+    own = build(to_plain(config.get("hooks", [])), "hooks")
+    parts["custom_hooks"] = [*own, *parts.get("custom_hooks", [])]
     runner = ReadyRunner(
         model=_wrap(model, config) if distributed else model,
         work_dir=str(folder),
@@ -135,7 +137,7 @@ def _training(
         },
         "optim_wrapper": optimizer,
         "param_scheduler": build_schedulers(optimizer, optim, train.iters),
-        "custom_hooks": [*hooks, *build(to_plain(config.get("hooks", [])), "hooks")],
+        "custom_hooks": hooks,
     }
 
 

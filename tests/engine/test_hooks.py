@@ -3,9 +3,11 @@ import json
 import sys
 
 import pytest
+from mmengine.hooks import Hook
 from small_run import read_config
 
 from ovdet.engine import build_runner, hooks
+from ovdet.registry import HOOKS
 
 
 class Terminal(io.StringIO):
@@ -47,6 +49,23 @@ def test_the_last_step_is_always_reported_and_stored(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["iter"] for line in lines if "loss" in line] == [3, 5]
     assert sorted(path.name for path in tmp_path.glob("iter_*")) == ["iter_3.pth", "iter_5.pth"]
+
+
+@HOOKS.register_module()
+class SmallFigure(Hook):
+    """Adds a figure to what was measured."""
+
+    def after_val_epoch(self, runner, metrics=None):  # noqa: ARG002 - mmengine passes it
+        metrics["small/added"] = 5
+
+
+def test_hooks_of_the_config_add_figures_in_training_and_measuring(tmp_path):
+    config = read_config(hooks=[{"type": "SmallFigure"}])
+    build_runner(config, tmp_path / "train").train()
+    last = json.loads((tmp_path / "train" / "log.jsonl").read_text().splitlines()[-1])
+    assert last["metrics"]["small/added"] == 5
+    measured = build_runner(config, tmp_path / "measure", train=False).val()
+    assert measured["small/added"] == 5
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ovdet.engine import tracks
@@ -26,7 +28,7 @@ def test_a_missing_track_is_rendered_once(tmp_path, rendered):
 def test_a_track_has_a_usual_place(tmp_path, rendered, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tracks.make_track({"track": "stickers-ov"})
-    assert (tmp_path / "data" / "stickers-ov").is_dir()
+    assert rendered == [("stickers-ov", Path("data/stickers-ov"))]
 
 
 def test_other_data_are_left_alone(tmp_path, rendered):
