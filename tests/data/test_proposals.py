@@ -4,7 +4,7 @@ import torch
 from safetensors.numpy import save_file
 
 from ovdet.data import LoadProposals
-from ovdet.structures import InputError, Sample
+from ovdet.structures import InputError, Regions, Sample
 
 ARRAYS = {
     "7.boxes": np.array([[0, 0, 4, 4], [1, 1, 3, 2]], np.float32),
@@ -59,3 +59,30 @@ def test_files_that_are_none(tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(InputError, match="cannot be read as arrays"):
         LoadProposals(str(tmp_path / name))
+
+
+def dealt(file, image_id, **options):
+    sample = Sample(torch.zeros(3, 4, 4), image_id, truth=one_object())
+    return LoadProposals(str(file), **options)(sample, None).proposals
+
+
+def one_object():
+    return Regions(torch.tensor([[0.0, 0, 4, 3]]), torch.zeros(1, dtype=torch.int64))
+
+
+def test_shuffled_embeddings_are_the_same_ones_elsewhere(tmp_path):
+    arrays = {f"{i}.boxes": np.zeros((3, 4), np.float32) for i in range(4)}
+    arrays |= {
+        f"{i}.embeddings": np.arange(3 * i, 3 * i + 3, dtype=np.float32)[:, None] for i in range(4)
+    }
+    np.savez(tmp_path / "a.npz", **arrays)
+    rows = [dealt(tmp_path / "a.npz", i, shuffle=True).embeddings[:, 0] for i in range(4)]
+    found = torch.cat(rows)
+    assert sorted(found.tolist()) == list(range(12))
+    assert found.tolist() != list(range(12))
+
+
+def test_only_regions_near_an_object_are_kept_with_their_embeddings(file):
+    kept = dealt(file, 7, near_truth=0.5)
+    assert kept.boxes.tolist() == [[0, 0, 4, 4]]  # IoU 12 / 16; the other one is inside, 2 / 12
+    assert kept.embeddings.tolist() == [[1, 0]]

@@ -77,3 +77,12 @@ def test_frozen_parameters_are_left_out():
 def test_nothing_to_learn_is_an_error():
     with pytest.raises(InputError, match="no parameter to learn"):
         build_optimizer(nn.Identity(), OptimSettings("SGD", 1.0))
+
+
+def test_bfloat16_is_for_the_forward_pass_alone():
+    model = nn.Linear(2, 2)
+    optimizer = build_optimizer(model, OptimSettings("SGD", 1.0, precision="bfloat16"))
+    with optimizer.optim_context(model):
+        assert model(torch.ones(1, 2)).dtype is torch.bfloat16
+    assert model(torch.ones(1, 2)).dtype is torch.float32
+    assert all(parameter.dtype is torch.float32 for parameter in model.parameters())
