@@ -5,7 +5,6 @@ python tools/test.py configs/methods/vild/vild_tiny_stickers.py work_dirs/.../it
 """
 
 import argparse
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -19,6 +18,7 @@ def main(words: list[str] | None = None) -> int:
     # Imported after parsing: torch takes a second, and --help shall not.
     from ovdet.engine import (
         build_runner,
+        encode_metrics,
         fill_weights,
         format_metrics,
         load_checkpoint,
@@ -39,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
         runner = build_runner(config, work_dir, train=False)
         fill_weights(runner.model, weights, options.checkpoint)
         metrics = runner.val()
-        atomic_write(work_dir / "metrics.json", json.dumps(metrics, indent=1).encode())
+        atomic_write(work_dir / "metrics.json", encode_metrics(metrics))
     except (ValueError, OSError) as error:
         return fail(error, 2)
     except KeyboardInterrupt:

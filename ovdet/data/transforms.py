@@ -143,7 +143,8 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
     def move(regions: Regions) -> Regions:
         masks = regions.masks
         if masks is not None:
-            masks = F.interpolate(masks[None].float(), (height, width), mode="nearest")[0].bool()
+            masks = masks[:, None].float()  # [R, 1, H, W]: R may be 0, the channels may not
+            masks = F.interpolate(masks, (height, width), mode="nearest")[:, 0].bool()
         return regions.with_(boxes=regions.boxes * factor, masks=masks)
 
     scale = (sample.scale[0] * sx, sample.scale[1] * sy)

@@ -5,7 +5,7 @@ from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ProgressHook
 from ovdet.engine.loops import TrainingError
 from ovdet.engine.naming import CropNaming
-from ovdet.engine.report import format_metrics
+from ovdet.engine.report import encode_metrics, format_metrics
 from ovdet.engine.runner import build_runner
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ProgressHook",
     "TrainingError",
     "build_runner",
+    "encode_metrics",
     "fill_weights",
     "format_metrics",
     "load_checkpoint",

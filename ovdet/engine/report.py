@@ -1,5 +1,6 @@
 """Metrics as a small table."""
 
+import json
 import math
 from collections.abc import Mapping
 
@@ -32,6 +33,12 @@ def format_metrics(metrics: Mapping[str, float]) -> str:
         lines.append(f"{name:<{width}}{cells}")
     lines += [f"{name:<{width}}{value:>8.4g}" for name, value in plain.items()]
     return "\n".join(lines)
+
+
+def encode_metrics(metrics: Mapping[str, float]) -> bytes:
+    """Return metrics as JSON; what could not be measured (NaN) is null, which JSON knows."""
+    known = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    return (json.dumps(known, indent=1) + "\n").encode()
 
 
 def _percent(value: float | None) -> str:

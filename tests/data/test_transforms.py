@@ -77,8 +77,9 @@ def test_cropping_drops_what_is_gone_with_its_embedding():
     assert len(crop(make(), 12, 20, 5, 5).truth) == 0
 
 
-def test_a_sample_without_objects_is_transformed_too():
-    sample = Sample(torch.rand(3, 20, 30), 1)
+@pytest.mark.parametrize("masks", [None, torch.zeros(0, 20, 30, dtype=torch.bool)])
+def test_a_sample_without_objects_is_transformed_too(masks):
+    sample = Sample(torch.rand(3, 20, 30), 1, truth=Regions.empty().with_(masks=masks))
     for change in (ResizeTo(5, 6), RandomFlip(1.0), ScaleJitter(0.5, 2.0, 16), ColorJitter()):
         assert len(change(sample, np.random.default_rng(0)).truth) == 0
 

@@ -1,4 +1,6 @@
-from ovdet.engine import format_metrics
+import json
+
+from ovdet.engine import encode_metrics, format_metrics
 
 
 def test_groups_stand_side_by_side_in_percent():
@@ -19,3 +21,7 @@ def test_groups_stand_side_by_side_in_percent():
 
 def test_nothing_measured_is_nothing():
     assert format_metrics({}) == ""
+
+
+def test_what_could_not_be_measured_is_null():
+    assert json.loads(encode_metrics({"a": 0.5, "b": float("nan")})) == {"a": 0.5, "b": None}
