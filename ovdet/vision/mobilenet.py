@@ -83,25 +83,25 @@ def _activated(conv: nn.Conv2d) -> nn.Sequential:
 
 @MODELS.register_module()
 class MobileNetTrunk(nn.Module):
-    """The levels at strides 8, 16 and 32.
+    """The levels at strides 8 and 16, and a coarser one pooled from the last.
+
+    Blocks 14 to 17 are left to a head that sees single regions (``MobileNetEmbedder``).
 
     Args:
         frozen: Blocks, counted from the stem's 0, that do not learn; -1 means all learn.
 
     Raises:
-        ValueError: If ``frozen`` is not in -1 to 17.
+        ValueError: If ``frozen`` is not in -1 to 13.
     """
 
-    widths = (32, 96, 320)
+    widths = (32, 96, 96)
 
     def __init__(self, *, frozen: int = -1) -> None:
         super().__init__()
-        if not -1 <= frozen <= 17:
-            raise ValueError(f"frozen must be -1 to 17, got {frozen}")
+        if not -1 <= frozen <= 13:
+            raise ValueError(f"frozen must be -1 to 13, got {frozen}")
         self.stem = mobilenet_stem()
-        self.stages = nn.ModuleList(
-            [mobilenet_blocks(1, 6), mobilenet_blocks(7, 13), mobilenet_blocks(14, 17)]
-        )
+        self.stages = nn.ModuleList([mobilenet_blocks(1, 6), mobilenet_blocks(7, 13)])
         blocks = [self.stem, *[block for stage in self.stages for block in stage]]  # type: ignore[attr-defined]
         for block in blocks[: frozen + 1]:
             block.requires_grad_(False)
@@ -117,7 +117,7 @@ class MobileNetTrunk(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        return levels
+        return [*levels, F.max_pool2d(x, 2, ceil_mode=True)]
 
 
 @MODELS.register_module()

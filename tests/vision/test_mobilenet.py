@@ -51,9 +51,17 @@ def test_same_padding_puts_the_odd_pixel_right_and_below(side):
 
 
 def test_levels():
-    levels = MobileNetTrunk()(torch.rand(1, 3, 65, 96))
+    trunk = MobileNetTrunk()
+    levels = trunk(torch.rand(1, 3, 65, 96))
     shapes = [tuple(level.shape[1:]) for level in levels]
-    assert shapes == [(32, 9, 12), (96, 5, 6), (320, 3, 3)]
+    assert shapes == [(32, 9, 12), (96, 5, 6), (96, 3, 3)]
+    assert trunk.widths == tuple(channels for channels, _, _ in shapes)
+
+
+def test_the_coarsest_level_is_the_maximum_of_four_cells():
+    _, fine, coarse = MobileNetTrunk()(torch.rand(1, 3, 65, 96))
+    torch.testing.assert_close(coarse[..., 1, 2], fine[..., 2:4, 4:6].amax(dim=(2, 3)))
+    torch.testing.assert_close(coarse[..., 2, 0], fine[..., 4:, :2].amax(dim=(2, 3)))  # half a row
 
 
 def test_the_first_blocks_can_rest():
@@ -62,11 +70,12 @@ def test_the_first_blocks_can_rest():
     assert not any(p.requires_grad for p in trunk.stages[0].parameters())
     assert all(p.requires_grad for p in trunk.stages[1].parameters())
     assert all(p.requires_grad for p in MobileNetTrunk().parameters())
+    assert not any(p.requires_grad for p in MobileNetTrunk(frozen=13).parameters())
 
 
-@pytest.mark.parametrize("frozen", [-2, 18])
-def test_there_are_seventeen_blocks(frozen):
-    with pytest.raises(ValueError, match=f"frozen must be -1 to 17, got {frozen}"):
+@pytest.mark.parametrize("frozen", [-2, 14])
+def test_there_are_thirteen_blocks(frozen):
+    with pytest.raises(ValueError, match=f"frozen must be -1 to 13, got {frozen}"):
         MobileNetTrunk(frozen=frozen)
 
 
