@@ -150,14 +150,15 @@ class CocoDataset(Dataset[Sample]):
         return image
 
     def _masks(self, index: int, objects: list[int]) -> torch.Tensor | None:
-        """Return [R, H, W], or None where one of the objects has no mask."""
+        """Return [R, H, W], empty where a mask is unknown; None where the file has no masks."""
+        if len(self.annotations.segmentations) == 0:
+            return None
         height, width = map(int, self.annotations.sizes[index])
         masks = np.zeros((len(objects), height, width), np.bool_)
         for mask, i in zip(masks, objects, strict=True):
             segmentation = self.annotations.segmentation(i)
-            if segmentation is None:
-                return None
-            mask[:] = decode_segmentation(segmentation, height, width)
+            if segmentation is not None:
+                mask[:] = decode_segmentation(segmentation, height, width)
         return torch.from_numpy(masks)
 
 

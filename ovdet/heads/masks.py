@@ -54,10 +54,14 @@ class MaskHead(nn.Module):
     def loss(self, levels: list[Tensor], assignment: Assignment, image_size: int) -> Tensor:
         """Return the binary cross entropy of the positive regions' masks.
 
-        Zero, still on the graph, where no region has an object or the truth has no masks.
+        An object whose mask has no cell set counts as one whose mask is unknown. Zero, still on
+        the graph, where no region has an object with a mask.
         """
-        rows = assignment.positive[torch.randperm(len(assignment.positive))[: self.count]]
         masks = assignment.truth.masks
+        rows = assignment.positive
+        if masks is not None:
+            rows = rows[masks.flatten(1).any(dim=1)[assignment.matches[rows]]]
+        rows = rows[torch.randperm(len(rows))[: self.count]]
         logits: Tensor = self(levels, assignment.regions[rows], image_size)
         if masks is None or len(rows) == 0:
             return logits.sum() * 0

@@ -47,11 +47,17 @@ def test_empty_images_can_be_left_out(coco, stored, folder):
     assert [image["id"] for image in dataset.to_coco()["images"]] == [3]
 
 
-def test_one_missing_mask_leaves_the_image_without(coco, stored, folder):
+def test_a_missing_mask_is_empty_and_costs_the_others_nothing(coco, stored, folder):
     del coco["annotations"][1]["segmentation"]
+    masks = CocoDataset(str(stored(coco)), str(folder))[0].truth.masks
+    assert masks.flatten(1).sum(dim=1).tolist() == [64, 0]
+
+
+def test_a_file_without_any_mask_gives_none(coco, stored, folder):
+    for annotation in coco["annotations"]:
+        del annotation["segmentation"]
     dataset = CocoDataset(str(stored(coco)), str(folder))
-    assert dataset[0].truth.masks is None
-    assert dataset[1].truth.masks is not None
+    assert [dataset[i].truth.masks for i in range(3)] == [None, None, None]
 
 
 def test_the_truth_goes_out_as_it_came_in(coco, dataset):

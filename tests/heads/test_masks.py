@@ -52,6 +52,26 @@ def test_without_masks_or_objects_no_loss_but_a_graph():
         assert head.layers[0].weight.grad is not None
 
 
+def test_an_unknown_mask_is_not_learnt():
+    torch.manual_seed(0)
+    head, maps, known = MaskHead(8, convs=1, size=4), levels(), setting()
+    masks = torch.cat([known.truth.masks, torch.zeros(1, 32, 32, dtype=torch.bool)])
+    truth = Regions(
+        torch.tensor([[8.0, 8, 24, 24], [0, 0, 4, 4]]), torch.zeros(2, dtype=torch.int64)
+    ).with_(masks=masks)
+    mixed = Assignment(known.regions, torch.tensor([1, 0]), truth)
+    torch.testing.assert_close(head.loss(maps, mixed, 32), head.loss(maps, known, 32))
+
+
+def test_unknown_masks_alone_give_no_loss_but_a_graph():
+    head, maps, assignment = MaskHead(8, convs=1, size=4), levels(), setting()
+    assignment.truth.masks[:] = False
+    loss = head.loss(maps, assignment, 32)
+    loss.backward()
+    assert loss.item() == 0
+    assert head.layers[0].weight.grad is not None
+
+
 def test_it_can_learn_a_mask():
     torch.manual_seed(0)
     head, maps, assignment = MaskHead(8, convs=1, size=4), levels(), setting()
