@@ -26,12 +26,12 @@ from ovdet.data.stickers.scenes import (
 from ovdet.data.stickers.wording import describe
 from ovdet.structures import InputError
 
-_PORTRAITS = 0.8  # share of pictures about one object
+_PORTRAITS = 0.85  # share of pictures about one object
 # Whatever else tells two captions apart is learnt before names are, and instead of them.
 _PLACED_PORTRAITS = 0.1  # share of portraits whose caption says where
-_RECOLOURED = 0.25  # share of objects with a colour of their own
-_CROPS = 0.6  # share of the portraits that look like an enlarged box of a detector
-_CROP_SIZES = (12.0, 50.0)  # side of the objects that detectors crop, px
+_RECOLOURED = 0.2  # share of objects with a colour of their own
+_CROPS = 0.85  # share of the portraits that look like an enlarged box of a detector
+_CROP_SIZES = (12.0, 60.0)  # side of the objects that detectors crop, px
 _REWRITES = 3
 
 
@@ -152,7 +152,7 @@ class CaptionStream:
 
     def _crop_canvas(self, rng: Generator, patch: Patch) -> tuple[Canvas, tuple[str, ...]]:
         """Return stuff just large enough for the patch: what a jittered box around it holds."""
-        around = rng.uniform(1, 1.15) if rng.random() < 0.6 else rng.uniform(1.15, 1.7)
+        around = rng.uniform(1, 1.15) if rng.random() < 0.7 else rng.uniform(1.15, 1.6)
         height, width = (
             max(6, round(length * around * rng.uniform(0.92, 1.1))) for length in patch.shape[:2]
         )

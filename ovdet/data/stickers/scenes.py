@@ -51,7 +51,7 @@ class SceneSpec:
     sizes: tuple[float, float] = (10, 48)
     clutter: tuple[int, int] = (2, 6)
     clutter_sizes: tuple[float, float] = (6, 36)
-    recolour: float = 0.4
+    recolour: float = 0.25
     rotation: float = 25
     brightness: tuple[float, float] = (0.7, 1.2)
     contrast: tuple[float, float] = (0.6, 1.2)

@@ -13,7 +13,7 @@ from ovdet.structures import InputError, Vocabulary
 HASHES = {
     "train_all": "3db180802f28f530c406d35f69fc829754ab9b57804954cb6ed27a2473cee1f3",
     "train_base": "9e32350af36426830b3706f683a968f0f62448a3ef3a1b9a2ed5d88c55a426a2",
-    "val": "b8c14a43adcc13045e6f30c85b0eae869aed82c28945bd904b38f003549942b9",
+    "val": "e53800c791e7ed14ef326d7c921c7686c8440ff3f686c2b8ddad00cad1b75c44",
     "vocabulary": "36e877993986e84924b89688b03ab153843f3c8a2513ae739fa264f93091ac62",
 }
 

@@ -41,6 +41,27 @@ def test_sentences_name_everything_and_no_colour_that_was_not_given():
         assert "right of" not in text or "bus to the right of" in text
 
 
+def test_a_place_is_told_as_often_as_asked():
+    dog = [thing("dog", (0, 0, 9, 9))]
+
+    def told(share):
+        texts = [
+            describe(np.random.default_rng(i), dog, ("sky",), told_place=share) for i in range(60)
+        ]
+        return sum(" sky" in text for text in texts)
+
+    assert (told(0.0), told(1.0)) == (0, 60)
+    assert 10 < told(0.5) < 50
+
+
+def test_a_full_stop_tells_nothing():
+    dog = [thing("dog", (0, 0, 9, 9))]
+    texts = [describe(np.random.default_rng(i), dog, ("sky",), told_place=0) for i in range(300)]
+    stopped = {text.removesuffix(".") for text in texts if text.endswith(".")}
+    assert stopped == {text for text in texts if not text.endswith(".")}
+    assert "a dog" in stopped  # a bare name is a caption as well
+
+
 def test_single_and_empty():
     assert "an apple" in describe(
         np.random.default_rng(0), [thing("apple", (0, 0, 9, 9))], ("sky",)
