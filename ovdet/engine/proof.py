@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from numpy.typing import NDArray
 from torch import nn
 
@@ -67,14 +66,20 @@ class Proof:
         """Read ``proof.py`` in a method's folder of configs.
 
         Raises:
-            InputError: If there is none.
+            InputError: If there is none, or it does not say what to train and what to print.
         """
         path = folder / "proof.py"
         if not path.is_file():
             raise InputError(f"{path}: no such file: this method has no proof")
-        config = Config.fromfile(path)
-        variants = tuple(Variant(**entry) for entry in to_plain(config.variants))
-        return cls(folder, variants, config.figures, to_plain(config.get("labeler")))
+        config = load_config(path)
+        for entry in ("variants", "figures"):
+            if not config.get(entry):
+                raise InputError(f"{path}: must have an entry '{entry}' that is not empty")
+        try:
+            variants = tuple(Variant(**entry) for entry in to_plain(config.variants))
+        except TypeError as error:
+            raise InputError(f"{path}: is not a proof: {error}") from error
+        return cls(folder, variants, to_plain(config.figures), to_plain(config.get("labeler")))
 
     def run(self, variant: Variant, seed: int, work_dir: Path) -> dict[str, float]:
         """Train and measure one variant, or return what an earlier run of it measured.
@@ -128,12 +133,13 @@ class Proof:
         titles = ["variant", *self.figures, "gain in novel", "seconds"]
         lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
         first = next(iter(self.figures.values()))
-        baseline = [run[first] for run in results[self.variants[0].name]]
+        baseline = [run.get(first, math.nan) for run in results[self.variants[0].name]]
         for name, runs in results.items():
             cells = [
                 _spread([run.get(key, math.nan) for run in runs]) for key in self.figures.values()
             ]
-            gains = [run[first] - base for run, base in zip(runs, baseline, strict=False)]
+            own = [run.get(first, math.nan) for run in runs]
+            gains = [figure - base for figure, base in zip(own, baseline, strict=True)]
             seconds = f"{mean(run['seconds'] for run in runs):.0f}"
             lines.append("| " + " | ".join([name, *cells, _spread(gains), seconds]) + " |")
         return "\n".join(lines)
@@ -182,7 +188,7 @@ def proposal_recall(model: nn.Module, dataset: Any, top: int = 100) -> dict[str,
         images = batch_images([sample], stride=32)
         regions, _ = detector.proposals(detector.trunk(images), images)
         overlap = box_iou(sample.truth.boxes, regions.boxes[:top])
-        hits.append(overlap.max(dim=1).values >= 0.5)
+        hits.append((overlap >= 0.5).any(dim=1))
         labels.append(sample.truth.labels)
     hit, novel = torch.cat(hits), torch.tensor(dataset.vocabulary.novel_mask)[torch.cat(labels)]
     groups = {"base": hit[~novel], "novel": hit[novel], "all": hit}
@@ -206,6 +212,8 @@ def _fill(value: Any, prepared: str) -> Any:
 
 
 def _spread(values: Sequence[float]) -> str:
-    """Return "mean ± standard deviation", in %."""
+    """Return "mean ± standard deviation", in %; a dash where a run did not measure it."""
+    if any(math.isnan(value) for value in values):
+        return "-"
     deviation = stdev(values) if len(values) > 1 else 0.0
     return f"{100 * mean(values):.1f} ± {100 * deviation:.1f}"

@@ -1,0 +1,212 @@
+"""Proofs on the run that takes a second, and on stubs whose figures are known by hand."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from small_run import CONFIG
+from torch import nn
+
+from ovdet.data import LoadProposals
+from ovdet.engine.proof import Proof, Variant, proposal_recall, slug, write_prepared
+from ovdet.registry import MODELS
+from ovdet.structures import InputError, Regions, Sample, Vocabulary
+
+PROOF = """
+labeler = dict(type="CornerLabeler")
+variants = [
+    dict(name="Baseline", config="small.py"),
+    dict(
+        name="with what was prepared",
+        config="small.py",
+        options={"train.dataset.transforms": [dict(type="LoadProposals", file="{prepared}")]},
+        prepared=True,
+    ),
+]
+figures = {"error": "small/error"}
+"""
+IMAGES = 7  # of the small run's data
+
+
+@MODELS.register_module()
+class CornerLabeler(nn.Module):
+    """One box an image, whose embedding is the image's number and the detector's first weight."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, sample):
+        first = self.detector.linear.weight[0, 0].detach()
+        vector = torch.stack([torch.tensor(float(sample.image_id)), first])
+        sample.proposals = Regions(
+            torch.tensor([[0.0, 0.0, 1.0, 2.0]]),
+            torch.zeros(1, dtype=torch.int64),
+            embeddings=vector[None],
+        )
+        return sample
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "small.py").write_text(CONFIG)
+    (tmp_path / "proof.py").write_text(PROOF)
+    return tmp_path
+
+
+def test_a_variant_reads_what_the_baselines_detector_prepared(folder):
+    proof, out = Proof.load(folder), folder / "out"
+    metrics = proof.run(proof.variants[1], 5, out)
+    assert metrics["small/count"] == IMAGES
+    assert metrics["seconds"] > 0
+    trained = torch.load(out / "baseline_seed5" / "iter_8.pth", weights_only=False)["model"]
+    with np.load(out / "prepared_seed5.npz") as stored:
+        assert len(stored.files) == 2 * IMAGES
+        assert stored["6.embeddings"].dtype == np.float16
+        expected = [6.0, trained["linear.weight"][0, 0].item()]
+        np.testing.assert_allclose(stored["6.embeddings"][0], expected, rtol=1e-3)
+
+
+def test_a_finished_run_is_not_repeated(folder):
+    proof, out = Proof.load(folder), folder / "out"
+    first = proof.run(proof.variants[0], 0, out)
+    (folder / "small.py").unlink()  # nothing could be trained now
+    assert proof.run(proof.variants[0], 0, out) == first
+    assert json.loads((out / "baseline_seed0" / "metrics.json").read_text()) == first
+    with pytest.raises(InputError, match="there is no such config file"):
+        proof.run(proof.variants[0], 1, out)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no such file: this method has no proof"),
+        ("variants = [", "is not a config"),
+        ("figures = dict(a='a')", "must have an entry 'variants'"),
+        ("variants = [dict(name='a', config='b')]", "must have an entry 'figures'"),
+        ("variants = [dict(name='a')]; figures = dict(a='a')", "is not a proof: .*'config'"),
+        ("variants = [dict(nam='a')]; figures = dict(a='a')", "is not a proof: .*'nam'"),
+    ],
+)
+def test_what_is_no_proof_is_one_line(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "proof.py").write_text(text)
+    with pytest.raises(InputError, match=rf"proof\.py: {message}") as caught:
+        Proof.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def table(tmp_path, results):
+    variants = tuple(Variant(name, "x.py") for name in results)
+    return Proof(tmp_path, variants, {"novel": "n", "base": "b"}).table(results)
+
+
+def test_the_table_by_hand(tmp_path):
+    # Deviations: of 10 and 20 it is 10 / sqrt(2), of the gains 15 and 25 as well.
+    results = {
+        "text only": [{"n": 0.1, "b": 0.5, "seconds": 9}, {"n": 0.2, "b": 0.5, "seconds": 10}],
+        "ours": [{"n": 0.25, "b": 0.4, "seconds": 20}, {"n": 0.45, "b": 0.6, "seconds": 21}],
+    }
+    assert table(tmp_path, results).splitlines() == [
+        "| variant | novel | base | gain in novel | seconds |",
+        "| --- | --- | --- | --- | --- |",
+        "| text only | 15.0 ± 7.1 | 50.0 ± 0.0 | 0.0 ± 0.0 | 10 |",
+        "| ours | 35.0 ± 14.1 | 50.0 ± 14.1 | 20.0 ± 7.1 | 20 |",
+    ]
+
+
+def test_what_was_not_measured_is_a_dash(tmp_path):
+    results = {
+        "text only": [{"n": 0.1, "seconds": 9}, {"n": 0.1, "b": 0.5, "seconds": 9}],
+        "ours": [{"b": 0.4, "seconds": 9}, {"b": 0.4, "seconds": 9}],
+    }
+    assert table(tmp_path, results).splitlines()[2:] == [
+        "| text only | 10.0 ± 0.0 | - | 0.0 ± 0.0 | 9 |",
+        "| ours | - | 40.0 ± 0.0 | - | 9 |",
+    ]
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    row = table(tmp_path, {"a": [{"n": 0.123, "b": 1.0, "seconds": 1.6}]}).splitlines()[-1]
+    assert row == "| a | 12.3 ± 0.0 | 100.0 ± 0.0 | 0.0 ± 0.0 | 2 |"
+
+
+def test_what_was_prepared_comes_back(tmp_path):
+    boxes = {3: [[0.0, 1, 2, 3]], 8: []}
+
+    def labeler(sample):
+        rows = torch.tensor(boxes[sample.image_id]).reshape(-1, 4)
+        owner = torch.zeros(len(rows), dtype=torch.int64)
+        sample.proposals = Regions(rows, owner, embeddings=rows[:, :2] / 3)
+        return sample
+
+    samples = [Sample(torch.zeros(3, 4, 4), image_id) for image_id in boxes]
+    write_prepared(labeler, samples, tmp_path / "a.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+    load = LoadProposals(str(tmp_path / "a.npz"))
+    found = [load(sample, None).proposals for sample in samples]
+    assert found[0].boxes.tolist() == boxes[3]
+    torch.testing.assert_close(found[0].embeddings, torch.tensor([[0, 1 / 3]]), atol=1e-3, rtol=0)
+    assert len(found[1]) == 0
+
+
+class StubDetector(nn.Module):
+    """Proposes the same boxes in every image."""
+
+    def __init__(self, boxes):
+        super().__init__()
+        self.boxes = torch.tensor(boxes).reshape(-1, 4)
+
+    def trunk(self, images):
+        return [images]
+
+    def proposals(self, levels, images):
+        assert levels[0] is images
+        assert images.shape[2] % 32 == images.shape[3] % 32 == 0
+        return Regions(self.boxes, torch.zeros(len(self.boxes), dtype=torch.int64)), {}
+
+
+class StubData(list):
+    vocabulary = Vocabulary(("cat", "dog"), novel=(False, True))
+
+
+def objects():
+    """Two images: a cat and a dog, then two dogs."""
+    images = [[([0, 0, 10, 10], 0), ([20, 0, 30, 10], 1)], [([0, 0, 10, 11], 1), ([0, 0, 5, 9], 1)]]
+    samples = []
+    for image_id, things in enumerate(images):
+        truth = Regions(
+            torch.tensor([box for box, _ in things], dtype=torch.float32),
+            torch.zeros(len(things), dtype=torch.int64),
+            labels=torch.tensor([label for _, label in things]),
+        )
+        samples.append(Sample(torch.zeros(3, 20, 40), image_id, truth=truth))
+    return StubData([*samples, Sample(torch.zeros(3, 20, 40), 9, truth=truth[:0])])
+
+
+def test_recall_of_proposals_by_hand():
+    # The box covers the cat, and of the dogs only the one of IoU 100 / 110, not that of 45 / 100.
+    found = proposal_recall(StubDetector([[0.0, 0, 10, 10]]), objects())
+    expected = {"base": 1.0, "novel": 1 / 3, "all": 2 / 4}
+    assert found == {f"proposals@100/{k}": pytest.approx(v) for k, v in expected.items()}
+
+
+def test_recall_counts_the_first_proposals_alone():
+    detector = StubDetector([[50.0, 50, 60, 60], [0.0, 0, 10, 10]])
+    assert proposal_recall(detector, objects(), top=1)["proposals@1/all"] == 0
+    assert proposal_recall(detector, objects(), top=2)["proposals@2/all"] == 0.5
+
+
+def test_no_proposal_covers_nothing():
+    assert proposal_recall(StubDetector([]), objects())["proposals@100/all"] == 0
+
+
+def test_a_model_without_proposals_has_no_recall():
+    assert proposal_recall(nn.Identity(), SimpleNamespace()) == {}
+
+
+def test_slugs():
+    assert slug("control: shuffled teacher") == "control-shuffled-teacher"
+    assert slug("ViLD, (2nd)  run") == "vild-2nd-run"
