@@ -86,3 +86,16 @@ def test_bfloat16_is_for_the_forward_pass_alone():
         assert model(torch.ones(1, 2)).dtype is torch.bfloat16
     assert model(torch.ones(1, 2)).dtype is torch.float32
     assert all(parameter.dtype is torch.float32 for parameter in model.parameters())
+
+
+def test_weights_learn_in_full_precision_under_bfloat16():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    settings = OptimSettings(
+        "SGD", 2.0**-12, momentum=0.0, schedule="constant", precision="bfloat16"
+    )
+    optimizer = build_optimizer(model, settings)
+    with optimizer.optim_context(model):
+        loss = model(torch.ones(1, 1)).sum()
+    optimizer.update_params(loss)
+    assert model.weight.item() == 1 - 2.0**-12  # bfloat16 would round it to 1
