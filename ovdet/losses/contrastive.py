@@ -23,11 +23,13 @@ class InfoNce(torch.nn.Module):
             texts: [B, D], unit norm.
             scale: Inverse temperature, a scalar.
         """
-        all_images, all_texts, start = _gather(images.float(), texts.float())
+        wide = torch.promote_types(images.dtype, torch.float32)  # scores up to 100 need all bits
+        images, texts = images.to(wide), texts.to(wide)
+        all_images, all_texts, start = _gather(images, texts)
         target = torch.arange(len(images), device=images.device) + start
-        with torch.autocast(images.device.type, enabled=False):  # scores up to 100 need all bits
-            by_image = F.cross_entropy(scale * images.float() @ all_texts.T, target)
-            by_text = F.cross_entropy(scale * texts.float() @ all_images.T, target)
+        with torch.autocast(images.device.type, enabled=False):
+            by_image = F.cross_entropy(scale * images @ all_texts.T, target)
+            by_text = F.cross_entropy(scale * texts @ all_images.T, target)
         return (by_image + by_text) / 2
 
 

@@ -43,6 +43,16 @@ def test_the_scale_learns():
     assert scale.grad != 0
 
 
+def test_autocast_takes_no_bits_from_the_scores():
+    halves = [rows.bfloat16() for rows in pairs(6)]
+    scale = torch.tensor(100.0)
+    expected = InfoNce()(*(rows.float() for rows in halves), scale)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = InfoNce()(*halves, scale)
+    assert loss.dtype is torch.float32
+    assert torch.equal(loss, expected)
+
+
 def test_two_processes_are_one_big_batch(tmp_path):
     """Each of two processes holds half; the mean of their gradients is that of the whole."""
     images, texts = pairs(6)
