@@ -34,11 +34,11 @@ model = dict(
     proposals=dict(type="RpnProposals", width=width, sizes=(12, 24, 48), test_top=100),
     branches=[text_branch],
     boxes=dict(type="BoxHead", hidden=hidden),
-    masks=dict(type="MaskHead", width=width, convs=1, count=32),
+    masks=dict(type="MaskHead", width=width, convs=1, count=16),
     scores=dict(type="FirstScores"),
     settings=dict(
         type="TwoStageSettings",
-        sampler=dict(type="RegionSampler", count=48, positive=0.33),
+        sampler=dict(type="RegionSampler", count=32, positive=0.4),
         selection=dict(type="Selection", threshold=1e-4, nms=0.5, top=100),
     ),
 )

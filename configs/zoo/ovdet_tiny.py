@@ -1,0 +1,20 @@
+"""ovdet-tiny, the default: measured on stickers-ov; other data by --cfg-options.
+
+python tools/test.py configs/zoo/ovdet_tiny.py model_zoo/ovdet-tiny.safetensors
+"""
+
+_base_ = ["../base/models/ovdet_tiny.py", "../base/runtime.py"]
+
+predict = dict(short=288, max=480, threshold=0.3)
+track = "stickers-ov"
+data_root = "data/stickers-ov"
+val = dict(
+    dataset=dict(
+        type="CocoDataset",
+        ann_file=f"{data_root}/annotations/val.json",
+        image_dir=f"{data_root}/val",
+        transforms=[dict(type="Resize", short=predict["short"], longest=predict["max"])],
+    ),
+    batch_size=4,
+    metrics=[dict(type="CocoMetric")],
+)
