@@ -23,6 +23,8 @@ from pycocotools import mask as rle_codec
 
 SIDE = 256  # px, of every picture made here
 
+Cell = tuple[str, bytes, tuple[float, ...]]  # name, image file, xyxy in px
+
 # ImageNet's finer names, said as people say them.
 PLAIN = {
     "tabby": "cat", "Persian cat": "cat", "Egyptian cat": "cat", "Chihuahua": "dog",
@@ -156,7 +158,7 @@ def add_mosaics(writer: Writer, rng: np.random.Generator, photos: Path, count: i
         writer.add(canvas, objects)
 
 
-def _tiny_imagenet(folder: Path) -> list[tuple[str, bytes, tuple[float, ...]]]:
+def _tiny_imagenet(folder: Path) -> list[Cell]:
     record = json.loads((folder / "annotations/instances_train.json").read_text())
     names = {c["id"]: PLAIN.get(c["name"], c["name"].lower()) for c in record["categories"]}
     files = {image["id"]: image["file_name"] for image in record["images"]}
@@ -167,9 +169,9 @@ def _tiny_imagenet(folder: Path) -> list[tuple[str, bytes, tuple[float, ...]]]:
         ]
 
 
-def _grocery(folder: Path) -> list[tuple[str, bytes, tuple[float, ...]]]:
+def _grocery(folder: Path) -> list[Cell]:
     record = json.loads((folder / "labels.json").read_text())
-    cells = []
+    cells: list[Cell] = []
     for image in record["images"]:
         if image["split"] == "train":
             name = record["categories"][image["label"]]["coarse_name"].lower().rstrip("s")

@@ -30,7 +30,8 @@ def main(words: list[str] | None = None) -> int:
     stored = dict(np.load(options.weights))
     trunk, embedder = MobileNetTrunk(), MobileNetEmbedder(options.dim)
     fill(trunk.stem[0], stored, "features.0.0")
-    for index, block in enumerate([block for stage in trunk.stages for block in stage]):
+    blocks: list[Any] = [block for stage in trunk.stages for block in stage.children()]
+    for index, block in enumerate(blocks):
         fill_block(block, stored, index + 1)
     for index, block in enumerate(embedder.blocks):
         fill_block(block, stored, index + 7)
