@@ -10,19 +10,22 @@ from ovdet.heads import (
     CosineClassifier,
     FirstScores,
     GeometricScores,
+    MobileNetEmbedder,
     RoiEmbedder,
     RpnProposals,
 )
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses
-from ovdet.vision import PyramidTrunk
+from ovdet.vision import PyramidTrunk, RawAndPyramid
 
 FILLINGS = [
     ("TextSlot", TextClasses),
     ("TrunkSlot", PyramidTrunk),
+    ("TrunkSlot", RawAndPyramid),
     ("RegionSlot", RpnProposals),
     ("EmbedderSlot", RoiEmbedder),
+    ("EmbedderSlot", MobileNetEmbedder),
     ("ClassifierSlot", CosineClassifier),
     ("ScoreSlot", FirstScores),
     ("ScoreSlot", GeometricScores),
