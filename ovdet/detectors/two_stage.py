@@ -184,6 +184,24 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
             found.append(best)
         return self._finish(flow, found)
 
+    def name_regions(
+        self, samples: list[Sample], regions: Regions, vocabulary: Vocabulary
+    ) -> Tensor:
+        """Score given boxes instead of proposals.
+
+        Args:
+            samples: B samples.
+            regions: R boxes, px of the network input; owners index ``samples``.
+            vocabulary: Any C classes.
+
+        Returns:
+            [R, C], in [0, 1].
+        """
+        flow = self.begin(samples, vocabulary)
+        flow.proposals = regions.to(flow.images.device)
+        hidden = self._first.embedder.hidden(flow.features, flow.proposals, _size(flow))
+        return self._score(flow, hidden)
+
     def _score(self, flow: Flow, hidden: Tensor) -> Tensor:
         regions = flow.proposals if flow.proposals is not None else Regions.empty()
         others = range(1, len(self.branches))

@@ -4,11 +4,12 @@ from ovdet.engine.checkpoints import fill_weights, load_checkpoint, load_weights
 from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ProgressHook
 from ovdet.engine.loops import TrainingError
-from ovdet.engine.naming import CropNaming
+from ovdet.engine.naming import BoxNaming, CropNaming, proposal_recall
 from ovdet.engine.report import encode_metrics, format_metrics
 from ovdet.engine.runner import build_runner
 
 __all__ = [
+    "BoxNaming",
     "CheckpointHook",
     "CropNaming",
     "ProgressHook",
@@ -21,4 +22,5 @@ __all__ = [
     "load_config",
     "load_weights",
     "parse_options",
+    "proposal_recall",
 ]

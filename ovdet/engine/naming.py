@@ -1,4 +1,4 @@
-"""How well a recognizer names ground-truth crops of a detection data set."""
+"""How well a model names what it is shown: ground-truth crops, ground-truth boxes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,9 @@ from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from ovdet.evaluation import zero_shot_top1
-from ovdet.ops import crop_regions
+from ovdet.ops import box_iou, crop_regions
 from ovdet.registry import HOOKS
-from ovdet.structures import Sample
+from ovdet.structures import Sample, batch_images
 from ovdet.text import Bank
 
 
@@ -74,3 +74,71 @@ def _labels(sample: Sample) -> Tensor:
     if sample.truth.labels is None:
         return torch.zeros(0, dtype=torch.int64)
     return sample.truth.labels
+
+
+@HOOKS.register_module()
+class BoxNaming(Hook):  # type: ignore[misc]
+    """Logs how often a two-stage detector names a ground-truth box right, and finds it at all.
+
+    Args:
+        top: Proposals of an image that count.
+    """
+
+    priority = "LOW"
+
+    def __init__(self, *, top: int = 100) -> None:
+        self.top = top
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Name every box of the data set that was measured."""
+        dataset = runner.val_dataloader.dataset
+        hits = torch.cat([_named(runner.model, dataset, i) for i in range(len(dataset))])
+        figures = {"boxes/naming top1": hits.float().mean().item()}
+        figures |= proposal_recall(runner.model, dataset, self.top)
+        if metrics is not None:
+            metrics.update(figures)
+        words = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        runner.logger.info("ground-truth boxes: %s", words)
+
+
+@torch.no_grad()
+def proposal_recall(model: nn.Module, dataset: Any, top: int = 100) -> dict[str, float]:
+    """Return which part of the objects the best proposals cover at IoU 0.5, by class group.
+
+    Args:
+        model: A two-stage detector; others give nothing.
+        dataset: Samples with truth in px of the network input.
+        top: Proposals an image that count.
+
+    Returns:
+        ``proposals@100/base``, ``/novel`` and ``/all``, in [0, 1].
+    """
+    detector: Any = model
+    if not hasattr(detector, "proposals"):
+        return {}
+    detector.eval()
+    hits: list[torch.Tensor] = []
+    labels: list[torch.Tensor] = []
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        images = batch_images([sample], stride=32)
+        regions, _ = detector.proposals(detector.trunk(images), images)
+        overlap = box_iou(sample.truth.boxes, regions.boxes[:top])
+        hits.append((overlap >= 0.5).any(dim=1))
+        labels.append(sample.truth.labels)
+    hit, novel = torch.cat(hits), torch.tensor(dataset.vocabulary.novel_mask)[torch.cat(labels)]
+    groups = {"base": hit[~novel], "novel": hit[novel], "all": hit}
+    return {f"proposals@{top}/{k}": float(v.float().mean()) for k, v in groups.items()}
+
+
+@torch.no_grad()
+def _named(model: nn.Module, dataset: Any, index: int) -> Tensor:
+    """Return [R], bool: whether each box of an image gets its own name."""
+    detector: Any = model
+    detector.eval()
+    sample = dataset[index]
+    labels = _labels(sample)
+    if len(labels) == 0:
+        return torch.zeros(0, dtype=torch.bool)
+    scores: Tensor = detector.name_regions([sample], sample.truth, dataset.vocabulary)
+    return scores.argmax(dim=1).cpu() == labels

@@ -20,10 +20,10 @@ from torch import nn
 
 from ovdet.engine.checkpoints import find_last, load_weights
 from ovdet.engine.config import load_config, to_plain
+from ovdet.engine.naming import proposal_recall
 from ovdet.engine.runner import build_runner
-from ovdet.ops import box_iou
 from ovdet.registry import build
-from ovdet.structures import InputError, Regions, atomic_write, batch_images
+from ovdet.structures import InputError, Regions, atomic_write
 
 
 @dataclass(frozen=True)
@@ -163,36 +163,6 @@ def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
     aside = out.with_suffix(".partial.npz")
     np.savez(aside, **arrays)  # type: ignore[arg-type]
     aside.replace(out)
-
-
-@torch.no_grad()
-def proposal_recall(model: nn.Module, dataset: Any, top: int = 100) -> dict[str, float]:
-    """Return which part of the objects the best proposals cover at IoU 0.5, by class group.
-
-    Args:
-        model: A two-stage detector; others give nothing.
-        dataset: Samples with truth in px of the network input.
-        top: Proposals an image that count.
-
-    Returns:
-        ``proposals@100/base``, ``/novel`` and ``/all``, in [0, 1].
-    """
-    detector: Any = model
-    if not hasattr(detector, "proposals"):
-        return {}
-    detector.eval()
-    hits: list[torch.Tensor] = []
-    labels: list[torch.Tensor] = []
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        images = batch_images([sample], stride=32)
-        regions, _ = detector.proposals(detector.trunk(images), images)
-        overlap = box_iou(sample.truth.boxes, regions.boxes[:top])
-        hits.append((overlap >= 0.5).any(dim=1))
-        labels.append(sample.truth.labels)
-    hit, novel = torch.cat(hits), torch.tensor(dataset.vocabulary.novel_mask)[torch.cat(labels)]
-    groups = {"base": hit[~novel], "novel": hit[novel], "all": hit}
-    return {f"proposals@{top}/{k}": float(v.float().mean()) for k, v in groups.items()}
 
 
 def slug(name: str) -> str:

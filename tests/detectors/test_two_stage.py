@@ -78,6 +78,19 @@ def test_best_first_and_within_the_limits(case):
 
 
 @torch.no_grad()
+def test_given_boxes_are_named_wherever_they_stand(case):
+    model = case.model.eval()
+    boxes = torch.tensor([[4.0, 6, 30, 28], [34, 30, 60, 62], [10, 10, 50, 50]])
+    regions = Regions(boxes, torch.tensor([1, 0, 1]))
+    scores = model.name_regions(case.samples, regions, ASKED)
+    assert scores.shape == (3, len(ASKED))
+    assert 0 <= scores.min() <= scores.max() <= 1
+    alone = Regions(boxes[2:], torch.zeros(1, dtype=torch.int64))
+    torch.testing.assert_close(model.name_regions(case.samples[1:], alone, ASKED), scores[2:])
+    assert model.name_regions(case.samples, regions[:0], ASKED).shape == (0, len(ASKED))
+
+
+@torch.no_grad()
 def test_nothing_found_is_an_answer(case):
     found = case.model.eval().predict(case.samples, ASKED, threshold=1.0)
     assert [len(one) for one in found] == [0, 0]

@@ -1,7 +1,6 @@
-"""Proofs on the run that takes a second, and on stubs whose figures are known by hand."""
+"""Proofs on the run that takes a second, and tables by hand."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +9,9 @@ from small_run import CONFIG
 from torch import nn
 
 from ovdet.data import LoadProposals
-from ovdet.engine.proof import Proof, Variant, proposal_recall, slug, write_prepared
+from ovdet.engine.proof import Proof, Variant, slug, write_prepared
 from ovdet.registry import MODELS
-from ovdet.structures import InputError, Regions, Sample, Vocabulary
+from ovdet.structures import InputError, Regions, Sample
 
 PROOF = """
 labeler = dict(type="CornerLabeler")
@@ -150,61 +149,6 @@ def test_what_was_prepared_comes_back(tmp_path):
     assert found[0].boxes.tolist() == boxes[3]
     torch.testing.assert_close(found[0].embeddings, torch.tensor([[0, 1 / 3]]), atol=1e-3, rtol=0)
     assert len(found[1]) == 0
-
-
-class StubDetector(nn.Module):
-    """Proposes the same boxes in every image."""
-
-    def __init__(self, boxes):
-        super().__init__()
-        self.boxes = torch.tensor(boxes).reshape(-1, 4)
-
-    def trunk(self, images):
-        return [images]
-
-    def proposals(self, levels, images):
-        assert levels[0] is images
-        assert images.shape[2] % 32 == images.shape[3] % 32 == 0
-        return Regions(self.boxes, torch.zeros(len(self.boxes), dtype=torch.int64)), {}
-
-
-class StubData(list):
-    vocabulary = Vocabulary(("cat", "dog"), novel=(False, True))
-
-
-def objects():
-    """Two images: a cat and a dog, then two dogs."""
-    images = [[([0, 0, 10, 10], 0), ([20, 0, 30, 10], 1)], [([0, 0, 10, 11], 1), ([0, 0, 5, 9], 1)]]
-    samples = []
-    for image_id, things in enumerate(images):
-        truth = Regions(
-            torch.tensor([box for box, _ in things], dtype=torch.float32),
-            torch.zeros(len(things), dtype=torch.int64),
-            labels=torch.tensor([label for _, label in things]),
-        )
-        samples.append(Sample(torch.zeros(3, 20, 40), image_id, truth=truth))
-    return StubData([*samples, Sample(torch.zeros(3, 20, 40), 9, truth=truth[:0])])
-
-
-def test_recall_of_proposals_by_hand():
-    # The box covers the cat, and of the dogs only the one of IoU 100 / 110, not that of 45 / 100.
-    found = proposal_recall(StubDetector([[0.0, 0, 10, 10]]), objects())
-    expected = {"base": 1.0, "novel": 1 / 3, "all": 2 / 4}
-    assert found == {f"proposals@100/{k}": pytest.approx(v) for k, v in expected.items()}
-
-
-def test_recall_counts_the_first_proposals_alone():
-    detector = StubDetector([[50.0, 50, 60, 60], [0.0, 0, 10, 10]])
-    assert proposal_recall(detector, objects(), top=1)["proposals@1/all"] == 0
-    assert proposal_recall(detector, objects(), top=2)["proposals@2/all"] == 0.5
-
-
-def test_no_proposal_covers_nothing():
-    assert proposal_recall(StubDetector([]), objects())["proposals@100/all"] == 0
-
-
-def test_a_model_without_proposals_has_no_recall():
-    assert proposal_recall(nn.Identity(), SimpleNamespace()) == {}
 
 
 def test_slugs():
