@@ -18,3 +18,4 @@ val = dict(
     batch_size=4,
     metrics=[dict(type="CocoMetric")],
 )
+hooks = [dict(type="BoxNaming")]

@@ -16,7 +16,7 @@ model = dict(
     trunk=dict(type="RawAndPyramid", trunk=dict(type="MobileNetTrunk", frozen=3), width=width),
     text=dict(type="TextClasses", encoder=tower, templates="single"),
     proposals=dict(
-        type="RpnProposals", width=width, sizes=(24, 56, 128), train_top=150, test_top=80
+        type="RpnProposals", width=width, sizes=(24, 56, 128), train_top=150, test_top=100
     ),
     branches=[branch],
     boxes=dict(type="BoxHead", hidden=hidden),
