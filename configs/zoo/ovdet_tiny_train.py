@@ -3,36 +3,36 @@
 python tools/train.py configs/zoo/ovdet_tiny_train.py  # 1 CPU x 8 pictures
 """
 
-_base_ = ["ovdet_tiny.py", "../base/schedules/adamw_cosine.py"]
+_base_ = [
+    "../base/models/ovdet_tiny.py",
+    "../base/datasets/stickers_ov_large.py",
+    "../base/schedules/adamw_cosine.py",
+    "../base/runtime.py",
+]
 
 made = "data/ovdet-tiny"
-branch = dict(
-    type="RegionBranch",
-    embedder=dict(
-        type="Pretrained",
-        module=dict(type="MobileNetEmbedder", dim=192, size=12),
-        file=f"{made}/embedder.safetensors",
-    ),
-    classifier=dict(type="CosineClassifier", dim=192, scale=20.0),
-)
 model = dict(
     trunk=dict(
-        trunk=dict(
-            _delete_=True,
-            type="Pretrained",
-            module=dict(type="MobileNetTrunk", frozen=3),
-            file=f"{made}/trunk.safetensors",
-        )
+        type="RawAndPyramid",
+        trunk=dict(type="Pretrained", module={{_base_.blocks}}, file=f"{made}/trunk.safetensors"),
+        width={{_base_.width}},
     ),
     text=dict(
-        encoder=dict(
-            _delete_=True,
-            type="Pretrained",
-            module={{_base_.tower}},
-            file=f"{made}/text.safetensors",
-        )
+        type="TextClasses",
+        encoder=dict(type="Pretrained", module={{_base_.tower}}, file=f"{made}/text.safetensors"),
+        templates="single",
     ),
-    branches=[branch],
+    branches=[
+        dict(
+            type="RegionBranch",
+            embedder=dict(
+                type="Pretrained",
+                module={{_base_.embedder}},
+                file=f"{made}/embedder.safetensors",
+            ),
+            classifier={{_base_.classifier}},
+        )
+    ],
 )
 train = dict(
     dataset=dict(

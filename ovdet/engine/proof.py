@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from tqdm import tqdm
 
 from ovdet.engine.checkpoints import find_last, load_weights
 from ovdet.engine.config import load_config, to_plain
@@ -154,7 +155,7 @@ def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
         out: An ``.npz`` file for ``LoadProposals``.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    for index in range(len(dataset)):
+    for index in tqdm(range(len(dataset)), desc="preparing", disable=None, delay=2):
         sample = labeler(dataset[index])
         regions: Regions = sample.proposals
         arrays[f"{sample.image_id}.boxes"] = regions.boxes.numpy().astype(np.float32)
