@@ -23,6 +23,6 @@ model = dict(
     settings=dict(
         type="TwoStageSettings",
         sampler=dict(type="RegionSampler", count=24, positive=0.5),
-        selection=dict(type="Selection", threshold=0.01, nms=0.5, top=100),
+        selection=dict(type="Selection", threshold=0.01, nms=0.4, top=100),
     ),
 )
