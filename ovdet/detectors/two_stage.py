@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovdet.heads import Assignment, RegionBranch
-from ovdet.ops import box_area
+from ovdet.ops import box_area, clip_boxes
 from ovdet.ops.scores import keep_best
 from ovdet.registry import MODELS
 from ovdet.structures import Flow, InputError, Regions, Sample, Vocabulary, batch_images
@@ -171,8 +171,10 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         scores = self._score(flow, hidden)
         chosen = self.selection
         found = []
-        for index in range(len(samples)):
-            rows = flow.proposals.owner == index
+        for index, sample in enumerate(samples):
+            height, width = sample.image.shape[1:]
+            inside = box_area(clip_boxes(moved.boxes, height, width)) > 0  # not in the padding
+            rows = inside & (flow.proposals.owner == index)
             best = keep_best(
                 moved[rows],
                 scores[rows],
