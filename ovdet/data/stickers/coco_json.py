@@ -10,11 +10,31 @@ from pycocotools import mask as coco_mask
 from ovdet.data.stickers.scenes import Placed, Scene
 from ovdet.data.stickers.split import Category
 
+ORIGIN = {"description": "rendered from Noto Color Emoji, OFL 1.1"}
+"""What every annotation file says of itself under ``info``."""
+
 
 def encode_json(record: Any) -> bytes:
     """Write a record as JSON with sorted keys and fixed separators, UTF-8."""
     text = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return (text + "\n").encode()
+
+
+def annotate(thing: Placed, number: int, image_id: int, category_id: int) -> dict[str, Any]:
+    """Return the COCO annotation of one object, the mask as run lengths."""
+    x1, y1, x2, y2 = thing.box
+    run_lengths = coco_mask.encode(np.asfortranarray(thing.mask.astype(np.uint8)))
+    return {
+        "area": int(thing.mask.sum()),
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "category_id": category_id,
+        "id": number,
+        "image_id": image_id,
+        "segmentation": {
+            "counts": run_lengths["counts"].decode("ascii"),
+            "size": list(thing.mask.shape),
+        },
+    }
 
 
 class CocoWriter:
@@ -39,23 +59,9 @@ class CocoWriter:
         image = {"file_name": file_name, "height": height, "id": number, "width": width}
         self._images.append(image)
         for thing in scene.objects:
-            self._annotations.append(self._annotation(thing, number))
-
-    def _annotation(self, thing: Placed, image_id: int) -> dict[str, Any]:
-        x1, y1, x2, y2 = thing.box
-        run_lengths = coco_mask.encode(np.asfortranarray(thing.mask.astype(np.uint8)))
-        return {
-            "area": int(thing.mask.sum()),
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "category_id": self._ids[thing.name],
-            "id": len(self._annotations) + 1,
-            "image_id": image_id,
-            "iscrowd": 0,
-            "segmentation": {
-                "counts": run_lengths["counts"].decode("ascii"),
-                "size": list(thing.mask.shape),
-            },
-        }
+            count = len(self._annotations) + 1
+            entry = annotate(thing, count, number, self._ids[thing.name])
+            self._annotations.append(entry | {"iscrowd": 0})
 
     def to_json(self, keep: frozenset[str] | None = None) -> bytes:
         """Return the file.
@@ -71,6 +77,6 @@ class CocoWriter:
                 "annotations": annotations,
                 "categories": self.categories,
                 "images": self._images,
-                "info": {"description": "rendered from Noto Color Emoji, OFL 1.1"},
+                "info": ORIGIN,
             }
         )

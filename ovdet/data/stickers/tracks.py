@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from ovdet.data.stickers.captions import CaptionStream
 from ovdet.data.stickers.coco_json import CocoWriter, encode_json
+from ovdet.data.stickers.longtail import write_lv
 from ovdet.data.stickers.scenes import SceneSpec, render_scene
+from ovdet.data.stickers.segmentation import write_seg
+from ovdet.data.stickers.series import SPLITS, numbered
 from ovdet.data.stickers.split import as_vocabulary, ov_categories
 from ovdet.data.stickers.sprites import find_font
 from ovdet.structures import InputError, atomic_write
@@ -23,7 +25,6 @@ from ovdet.structures import InputError, atomic_write
 OV_SPEC = SceneSpec()
 """The difficulty of ``stickers-ov``."""
 
-_SPLITS = {"train": 0, "val": 1}  # part of each image's seed: the two share no scene
 _CAPTION_SIZE = 64  # px
 
 
@@ -47,10 +48,8 @@ def _write_ov(out: Path, seed: int, images: Mapping[str, int]) -> None:
     for split, count in images.items():
         files[split] = CocoWriter(categories)
         (out / split).mkdir()
-        for index in tqdm(range(count), desc=f"stickers-ov {split}", disable=None):
-            rng = np.random.default_rng((seed, _SPLITS[split], index))
+        for file_name, rng in numbered("stickers-ov", split, seed, count):
             scene = render_scene(rng, OV_SPEC, names)
-            file_name = f"{index:06d}.png"
             Image.fromarray(scene.image).save(out / split / file_name)
             files[split].add(scene, file_name)
     base = frozenset(category.name for category in categories if not category.novel)
@@ -63,12 +62,11 @@ def _write_ov(out: Path, seed: int, images: Mapping[str, int]) -> None:
 
 def _write_caps(out: Path, seed: int, images: Mapping[str, int]) -> None:
     for split, count in images.items():
-        stream = CaptionStream(_CAPTION_SIZE, seed=2 * seed + _SPLITS[split])
+        stream = CaptionStream(_CAPTION_SIZE, seed=2 * seed + SPLITS[split])
         (out / split).mkdir()
         records = []
-        for index in tqdm(range(count), desc=f"stickers-caps {split}", disable=None):
+        for index, (file_name, _) in enumerate(numbered("stickers-caps", split, seed, count)):
             sample = stream[index]
-            file_name = f"{index:06d}.png"
             Image.fromarray(sample.image).save(out / split / file_name)
             objects = [
                 {"box": list(thing.box), "colour": thing.colour, "name": thing.name}
@@ -87,6 +85,8 @@ def _write_caps(out: Path, seed: int, images: Mapping[str, int]) -> None:
 
 TRACKS: dict[str, Track] = {
     "stickers-ov": Track(_write_ov, {"train": 1200, "val": 400}),
+    "stickers-lv": Track(write_lv, {"train": 6000, "val": 1500}),
+    "stickers-seg": Track(write_seg, {"train": 1500, "val": 400}),
     "stickers-caps": Track(_write_caps, {"train": 8000, "val": 1000}),
 }
 """Name to track."""
@@ -112,7 +112,7 @@ def write_track(
         force: Replace a folder that is not empty.
 
     Returns:
-        For each annotation file, its path within ``out`` and its sha256.
+        For each annotation file or folder, its path within ``out`` and its sha256.
 
     Raises:
         InputError: If the track is unknown, a number is too small, the folder is not empty or, with
@@ -155,8 +155,26 @@ def _check_free(out: Path, *, force: bool) -> None:
 
 
 def hash_annotations(out: Path) -> dict[str, str]:
-    """Return the sha256 of each annotation file of a track, by its path within the track."""
-    return {
-        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((out / "annotations").glob("*.json"))
-    }
+    """Return the sha256 of each annotation file or folder of a track, by its path within it.
+
+    That of a folder of label pictures is of their names, shapes and pixels: the bytes of a PNG
+    differ with the compressor.
+    """
+    sums = {}
+    for path in sorted((out / "annotations").iterdir()):
+        place = path.relative_to(out).as_posix()
+        if path.is_dir():
+            sums[place] = _hash_pictures(path)
+        elif path.suffix == ".json":
+            sums[place] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return sums
+
+
+def _hash_pictures(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture)
+        total.update(f"{path.name} {pixels.shape}\n".encode())
+        total.update(pixels.tobytes())
+    return total.hexdigest()
