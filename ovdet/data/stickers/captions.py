@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ovdet.data.stickers.backgrounds import paint_background
-from ovdet.data.stickers.chance import count_between, log_uniform, pick
+from ovdet.data.stickers.chance import count_between, pick
 from ovdet.data.stickers.names import NAMES, STICKERS
 from ovdet.data.stickers.patches import Patch
 from ovdet.data.stickers.scenes import (
@@ -29,9 +29,10 @@ from ovdet.structures import InputError
 _PORTRAITS = 0.85  # share of pictures about one object
 # Whatever else tells two captions apart is learnt before names are, and instead of them.
 _PLACED_PORTRAITS = 0.1  # share of portraits whose caption says where
-_RECOLOURED = 0.2  # share of objects with a colour of their own
+_RECOLOURED = 0.12  # share of objects with a colour of their own
 _CROPS = 0.85  # share of the portraits that look like an enlarged box of a detector
-_CROP_SIZES = (12.0, 60.0)  # side of the objects that detectors crop, px
+_CROP_SIZES = (14.0, 60.0)  # side of the objects that detectors crop, px
+_NEIGHBOURS = 0.35  # share of portraits with one thing behind the object; in front, likewise
 _REWRITES = 3
 
 
@@ -125,30 +126,29 @@ class CaptionStream:
         name = pick(rng, self.names)
         if rng.random() < _CROPS:
             spec = _spec(_CROP_SIZES)
-            patch, colour = object_patch(rng, name, log_uniform(rng, *_CROP_SIZES), spec)
+            patch, colour = object_patch(rng, name, rng.uniform(*_CROP_SIZES), spec)
             canvas, backgrounds = self._crop_canvas(rng, patch)
         else:
             spec = _spec((0.3 * self.size, self.size))
             patch, colour = object_patch(rng, name, rng.uniform(*spec.sizes), spec)
             picture, backgrounds = paint_background(rng, self.size, self.size)
             canvas = Canvas(picture, spec.occlusion)
-        neighbours = count_between(rng, 0, 2)
-        behind = count_between(rng, 0, neighbours)  # the rest stands in front
         aside = _spec((0.4 * max(patch.shape[:2]), 1.1 * max(patch.shape[:2])))
-        self._surround(rng, canvas, behind, aside)
+        if rng.random() < _NEIGHBOURS:
+            self._surround(rng, canvas, aside)
         cut = 0.2 if rng.random() < 0.3 else 0.0
         corner = random_corner(rng, patch, canvas.owner.shape, cut)
         canvas.forget()
         canvas.paste(patch, corner, (name, colour))
-        self._surround(rng, canvas, neighbours - behind, aside)
+        if rng.random() < _NEIGHBOURS:
+            self._surround(rng, canvas, aside)
         return _resized(canvas.finish(rng, spec.noise, backgrounds), self.size)
 
-    def _surround(self, rng: Generator, canvas: Canvas, count: int, spec: SceneSpec) -> None:
-        for _ in range(count):
-            if rng.random() < 0.5:
-                add_clutter(rng, canvas, rng.uniform(*spec.sizes))
-            else:
-                add_object(rng, canvas, pick(rng, self.names), spec)
+    def _surround(self, rng: Generator, canvas: Canvas, spec: SceneSpec) -> None:
+        if rng.random() < 0.5:
+            add_clutter(rng, canvas, rng.uniform(*spec.sizes))
+        else:
+            add_object(rng, canvas, pick(rng, self.names), spec)
 
     def _crop_canvas(self, rng: Generator, patch: Patch) -> tuple[Canvas, tuple[str, ...]]:
         """Return stuff just large enough for the patch: what a jittered box around it holds."""

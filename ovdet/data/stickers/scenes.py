@@ -49,12 +49,12 @@ class SceneSpec:
     side: int = 128
     objects: tuple[int, int] = (1, 6)
     sizes: tuple[float, float] = (10, 48)
-    clutter: tuple[int, int] = (2, 6)
+    clutter: tuple[int, int] = (1, 4)
     clutter_sizes: tuple[float, float] = (6, 36)
-    recolour: float = 0.25
+    recolour: float = 0.1
     rotation: float = 25
-    brightness: tuple[float, float] = (0.7, 1.2)
-    contrast: tuple[float, float] = (0.6, 1.2)
+    brightness: tuple[float, float] = (0.8, 1.2)
+    contrast: tuple[float, float] = (0.75, 1.2)
     occlusion: float = 0.5
     overhang: float = 0.15
     min_area: int = 24

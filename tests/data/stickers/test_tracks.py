@@ -11,9 +11,9 @@ from ovdet.structures import InputError, Vocabulary
 
 # of the annotation files; they change with SceneSpec's numbers and with nothing else
 HASHES = {
-    "train_all": "3db180802f28f530c406d35f69fc829754ab9b57804954cb6ed27a2473cee1f3",
-    "train_base": "9e32350af36426830b3706f683a968f0f62448a3ef3a1b9a2ed5d88c55a426a2",
-    "val": "e53800c791e7ed14ef326d7c921c7686c8440ff3f686c2b8ddad00cad1b75c44",
+    "train_all": "a8d36e8a18fbc19abc3d261a2b84f5000016dacdd8109e4c2cb521f6dd477706",
+    "train_base": "36705d9998812f70e99ec7c5c3b890697c3ec4c2581b84f2116278abaa84a051",
+    "val": "d8a313eddbe3ffb9dcdffddd1d76ce874796c6fba161a4b3b3ce4a90fb36f118",
     "vocabulary": "36e877993986e84924b89688b03ab153843f3c8a2513ae739fa264f93091ac62",
 }
 
