@@ -1,6 +1,11 @@
 """Write a data set in the layout that the configs expect.
 
 python tools/convert.py stickers-ov data/stickers-ov
+python tools/convert.py coco-ov data/coco data/coco-ov
+python tools/convert.py coco-ov data/coco --check
+
+Renders a world of stickers, or turns a published data set into the project's files. Each line of
+the output is the sha256 of a file, its path, and what it holds.
 """
 
 import argparse
@@ -9,14 +14,23 @@ import sys
 _TRACKS = {
     "stickers-ov": "65 classes, 48 base and 17 novel; COCO JSON (1200 train, 400 val images)",
     "stickers-lv": "808 classes in a long tail, rare ones held out; LVIS JSON (6000 / 1500 images)",
-    "stickers-seg": "12 things, 8 kinds of stuff, 5 unseen; label maps, panoptic (1500 / 400 images)",
+    "stickers-seg": "12 things, 8 stuff, 5 of 20 unseen; label maps, panoptic (1500 / 400 images)",
     "stickers-caps": "captioned pictures of all stickers (8000 train, 1000 val images)",
 }
 
 
+_CONVERSIONS = {
+    "coco-ov": ("data/coco", "COCO 2017 as OV-COCO: 48 base and 17 novel classes"),
+    "lvis-ov": ("data/lvis", "LVIS v1 as OV-LVIS: 866 base and 337 novel (rare) classes"),
+}
+
+
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="track", required=True, metavar="WHAT")
+    first, _, rest = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=first, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="name", required=True, metavar="WHAT")
     for name, text in _TRACKS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("out", metavar="OUT", help="folder to make")
@@ -24,28 +38,63 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         command.add_argument("--train", type=int, metavar="N", help="number of training images")
         command.add_argument("--val", type=int, metavar="N", help="number of validation images")
         command.add_argument("--force", action="store_true", help="replace OUT if not empty")
+    for name, (source, text) in _CONVERSIONS.items():
+        out = f"data/{name}"
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument(
+            "source", nargs="?", default=source, metavar="SOURCE", help=f"its folder ({source})"
+        )
+        command.add_argument(
+            "out", nargs="?", default=out, metavar="OUT", help=f"folder to make ({out})"
+        )
+        command.add_argument(
+            "--check", action="store_true", help="write nothing: check SOURCE, and OUT if there"
+        )
+        command.add_argument(
+            "--partial", action="store_true", help="accept a SOURCE that holds less than published"
+        )
+        command.add_argument("--force", action="store_true", help="replace an OUT converted before")
     return parser.parse_args(arguments)
+
+
+def _render(options: argparse.Namespace) -> None:
+    from ovdet.data.stickers import write_track
+
+    hashes = write_track(
+        options.name,
+        options.out,
+        seed=options.seed,
+        train=options.train,
+        val=options.val,
+        force=options.force,
+    )
+    for path, digest in hashes.items():
+        print(f"{digest}  {options.out}/{path}")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from ovdet.data.convert import convert
+
+    written = convert(
+        options.name,
+        options.source,
+        options.out,
+        check=options.check,
+        partial=options.partial,
+        force=options.force,
+    )
+    for one in written:
+        print(f"{one.sha256}  {options.out}/{one.path}  {one}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parse(arguments)
-    from ovdet.data.stickers import write_track
-
     try:
-        hashes = write_track(
-            options.track,
-            options.out,
-            seed=options.seed,
-            train=options.train,
-            val=options.val,
-            force=options.force,
-        )
+        (_render if options.name in _TRACKS else _convert)(options)
     except (ValueError, OSError) as error:
         print(f"convert.py: {error}", file=sys.stderr)
         return 2
-    for path, digest in hashes.items():
-        print(f"{digest}  {options.out}/{path}")
     return 0
 
 

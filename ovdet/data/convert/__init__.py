@@ -1,0 +1,68 @@
+"""Published data sets into the project's formats; ``tools/convert.py`` is the command line.
+
+A conversion is one function ``(source, output, partial=...)`` in a module of its own and one entry
+of ``CONVERSIONS``. What is written is described in ``configs/base/datasets/README.md``.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from ovdet.data.convert.coco_ov import convert_coco_ov
+from ovdet.data.convert.lvis_ov import convert_lvis_ov
+from ovdet.data.convert.output import Output, Written
+from ovdet.structures import InputError
+
+__all__ = ["CONVERSIONS", "Output", "Written", "convert"]
+
+
+class Conversion(Protocol):
+    """Reads a data set as its authors give it away and writes it as the project reads it."""
+
+    def __call__(self, source: Path, output: Output, *, partial: bool = False) -> None:
+        """Write ``source`` to ``output``; with ``partial`` accept less than was published."""
+        ...
+
+
+CONVERSIONS: dict[str, Conversion] = {
+    "coco-ov": convert_coco_ov,
+    "lvis-ov": convert_lvis_ov,
+}
+"""Name to conversion."""
+
+
+def convert(
+    name: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    check: bool = False,
+    partial: bool = False,
+    force: bool = False,
+) -> list[Written]:
+    """Convert a data set; the folder is there whole or not at all.
+
+    Args:
+        name: One of ``CONVERSIONS``.
+        source: The data set's folder.
+        out: The folder to make.
+        check: Write nothing: read everything, sum what would be written, and compare it with the
+            files in ``out`` where there are any.
+        partial: Accept an input that holds less than was published.
+        force: Replace the folder of an earlier conversion.
+
+    Returns:
+        Each file and folder, with its sum and counts, sorted by path.
+
+    Raises:
+        InputError: If the conversion is unknown, an input is missing, damaged or not what was
+            published, ``out`` is not empty, or, when checking, holds other files.
+        OSError: If the folder cannot be written.
+    """
+    if name not in CONVERSIONS:
+        raise InputError(f"conversion must be one of {', '.join(CONVERSIONS)}, got {name!r}")
+    source = Path(source)
+    if not source.is_dir():
+        raise InputError(f"{source}: there is no such folder")
+    with Output(out, check=check, force=force) as output:
+        CONVERSIONS[name](source, output, partial=partial)
+    return sorted(output.written, key=lambda one: one.path)
