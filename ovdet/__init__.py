@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ovdet.apis import Model, Result, load
+    from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Model", "Result", "Vocabulary", "__version__", "load"]
+__all__ = ["InputError", "Model", "Result", "Vocabulary", "__version__", "load", "vocabulary"]
 
 # `import ovdet` stays light: torch and everything above it is imported at first use.
 _HOMES = {
@@ -16,6 +17,7 @@ _HOMES = {
     "Result": "ovdet.apis",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
+    "vocabulary": "ovdet.data.splits",
 }
 
 

@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="infer.py", description=__doc__, formatter_class=FORMAT)
     add = parser.add_argument
     add("images", nargs="+", metavar="IMAGE|FOLDER|GLOB", help="pictures to look at")
-    add("--classes", nargs="+", metavar="NAME", help='names, as: cat "red car"')
+    add("--classes", nargs="+", metavar="NAME", help='names, as: cat "red car"; or @lvis-v1')
     add("--classes-file", type=Path, metavar="FILE", help="UTF-8 text, one name a line")
     add("--model", metavar="NAME|CONFIG", help="zoo name or config file (default: ovdet-tiny)")
     add("--checkpoint", metavar="FILE", help="weights for a config file")

@@ -55,7 +55,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure a checkpoint on its config's data.")
     parser.add_argument("config", help="a file of configs/methods")
     parser.add_argument("checkpoint", help="weights: .pth or .safetensors")
-    parser.add_argument("--vocabulary", help="a vocabulary file that limits or orders the classes")
+    parser.add_argument("--vocabulary", help="limits or orders the classes: a file, or @lvis-v1")
     parser.add_argument("--work-dir", help="log and metrics.json; work_dirs/<config>_test")
     parser.add_argument("--skip-bad", action="store_true", help="leave out bad annotations")
     parser.add_argument(

@@ -4,6 +4,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
+from ovdet.data.splits import read_vocabulary
 from ovdet.structures import InputError, Vocabulary
 
 # Suffixes: those whose copies are written in the same format, and the other ones taken from a
@@ -61,18 +62,27 @@ def read_classes(names: Sequence[str] | None, path: Path | None) -> Vocabulary:
     """Return the vocabulary of given names, or of a file.
 
     Args:
-        names: Class names, or None.
+        names: Class names, or the name of one published vocabulary as ``@lvis-v1``, or None.
         path: UTF-8 text with one name a line, blank lines left out; or a vocabulary's JSON.
 
     Raises:
         InputError: Unless one of the two is given; if the file is not UTF-8 or holds no name; if
-            a name is blank or stands twice.
+            a name is blank or stands twice; if a published vocabulary is unknown or not alone.
     """
     if (names is None) == (path is None):
         raise InputError('give the classes: either --classes cat "red car" or --classes-file FILE')
     if names is not None:
-        return Vocabulary.of(names)
+        return _read_names(names)
     return _read_file(Path(path or ""))
+
+
+def _read_names(names: Sequence[str]) -> Vocabulary:
+    published = next((name for name in names if name.startswith("@")), None)
+    if published is None:
+        return Vocabulary.of(names)
+    if len(names) > 1:
+        raise InputError(f"{published} names all classes of a vocabulary and must stand alone")
+    return read_vocabulary(published)
 
 
 def _read_file(path: Path) -> Vocabulary:

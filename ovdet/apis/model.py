@@ -13,6 +13,7 @@ from torch import Tensor
 from ovdet.apis.images import Pixels, Source, read_image
 from ovdet.apis.result import Result
 from ovdet.data.images import to_float
+from ovdet.data.splits import read_vocabulary
 from ovdet.data.transforms import Resize
 from ovdet.ops.masks import paste_rle
 from ovdet.structures import InputError, Regions, Sample, Vocabulary
@@ -99,8 +100,8 @@ class Model:
 
         Args:
             images: One picture or a list of them; see ``ovdet.apis.images.read_image``.
-            classes: Names in plain words, at least one, or a vocabulary; they come back as labels
-                exactly as given.
+            classes: Names in plain words, at least one, or a vocabulary, or the name of a published
+                one as ``"@lvis-v1"``; they come back as labels exactly as given.
             threshold: Least score, in [0, 1]; the model's own when None.
             top_k: Most objects a picture, at least 1.
             batch_size: Pictures that pass the model together, at least 1.
@@ -154,13 +155,16 @@ class _Picture:
 
 
 def as_vocabulary(classes: Classes | Iterable[str]) -> Vocabulary:
-    """Return classes as a vocabulary.
+    """Return classes as a vocabulary; ``"@lvis-v1"`` is the published one of that name.
 
     Raises:
-        InputError: If they are a bare string, or a name is blank or stands twice, or there is none.
+        InputError: If they are any other bare string, no vocabulary has that name, a name is blank
+            or stands twice, or there is none.
     """
     if isinstance(classes, Vocabulary):
         return classes
+    if isinstance(classes, str) and classes.startswith("@"):
+        return read_vocabulary(classes)
     if isinstance(classes, str) or not isinstance(classes, Iterable):
         raise InputError(f"classes must be a list of names, got {classes!r}")
     names = tuple(classes)

@@ -74,6 +74,14 @@ def test_bad_class_files(tmp_path, data, message):
         read_classes(None, path)
 
 
+def test_classes_may_be_a_published_vocabulary():
+    assert len(read_classes(["@coco-ov"], None)) == 65
+    with pytest.raises(InputError, match="unknown vocabulary 'coco-vo'; did you mean 'coco-ov'"):
+        read_classes(["@coco-vo"], None)
+    with pytest.raises(InputError, match="@coco names all classes of a vocabulary and must stand"):
+        read_classes(["cat", "@coco"], None)
+
+
 def test_classes_must_be_given_once(tmp_path):
     for names, path in [(None, None), (["cat"], tmp_path / "names.txt")]:
         with pytest.raises(InputError, match="either --classes"):

@@ -149,3 +149,15 @@ def test_classes_may_be_any_iterable_of_names():
     assert as_vocabulary(name for name in ("a", "b")).names == ("a", "b")
     vocabulary = Vocabulary(("a",))
     assert as_vocabulary(vocabulary) is vocabulary
+
+
+def test_classes_may_be_a_published_vocabulary(model, scene):
+    assert len(as_vocabulary("@lvis-v1")) == 1203
+    found = model.detect(scene, "@voc-20", threshold=0)
+    assert found.vocabulary.names[:2] == ("aeroplane", "bicycle")
+    assert model.embed_text("@voc-20").shape[0] == 20
+    with pytest.raises(InputError, match="unknown vocabulary 'lvis'"):
+        as_vocabulary("@lvis")
+    with pytest.raises(InputError, match="must be a list of names, got 'coco'"):
+        as_vocabulary("coco")
+    assert as_vocabulary(["@home"]).names == ("@home",)

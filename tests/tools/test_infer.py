@@ -146,6 +146,7 @@ def test_a_missing_picture_among_others_is_listed(infer, capsys):
         (["a.png"], "give the classes"),
         (["a.png", "--classes", "a", "--classes-file", "b"], "give the classes"),
         (["a.png", "--classes", "cat", "cat"], "'cat' twice"),
+        (["a.png", "--classes", "@lvis"], "unknown vocabulary 'lvis'; did you mean 'lvis-v1'?"),
         (["a.png", "--classes", " "], "must not be blank"),
         (["a.png", "--classes-file", "latin.txt"], "latin.txt: must be UTF-8"),
         (["a.png", "--classes-file", "empty.png"], "at least one class name"),
