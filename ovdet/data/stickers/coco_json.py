@@ -1,7 +1,7 @@
 """Scenes as COCO annotations, the same bytes on every machine."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,8 +52,8 @@ class CocoWriter:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
-    def add(self, scene: Scene, file_name: str) -> None:
-        """Add one image with all its objects."""
+    def add(self, scene: Scene, file_name: str) -> tuple[int, list[int]]:
+        """Add one image with all its objects; return its id and theirs."""
         height, width = scene.image.shape[:2]
         number = len(self._images) + 1
         image = {"file_name": file_name, "height": height, "id": number, "width": width}
@@ -62,13 +62,18 @@ class CocoWriter:
             count = len(self._annotations) + 1
             entry = annotate(thing, count, number, self._ids[thing.name])
             self._annotations.append(entry | {"iscrowd": 0})
+        last = len(self._annotations)
+        return number, list(range(last - len(scene.objects) + 1, last + 1))
 
-    def to_json(self, keep: frozenset[str] | None = None) -> bytes:
+    def to_json(
+        self, keep: frozenset[str] | None = None, more: Mapping[str, Any] | None = None
+    ) -> bytes:
         """Return the file.
 
         Args:
             keep: Names of the classes whose objects are annotated; all by default. Images without
                 an annotated object stay, and so do ids.
+            more: What else the file holds.
         """
         wanted = {self._ids[name] for name in (self._ids if keep is None else keep)}
         annotations = [item for item in self._annotations if item["category_id"] in wanted]
@@ -78,5 +83,6 @@ class CocoWriter:
                 "categories": self.categories,
                 "images": self._images,
                 "info": ORIGIN,
+                **(more or {}),
             }
         )

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ovdet.data.stickers.bias import write_bias
 from ovdet.data.stickers.captions import CaptionStream
 from ovdet.data.stickers.coco_json import CocoWriter, encode_json
 from ovdet.data.stickers.longtail import write_lv
+from ovdet.data.stickers.phrases import write_phrases
 from ovdet.data.stickers.scenes import SceneSpec, render_scene
 from ovdet.data.stickers.segmentation import write_seg
 from ovdet.data.stickers.series import SPLITS, numbered
@@ -88,6 +90,8 @@ TRACKS: dict[str, Track] = {
     "stickers-lv": Track(write_lv, {"train": 6000, "val": 1500}),
     "stickers-seg": Track(write_seg, {"train": 1500, "val": 400}),
     "stickers-caps": Track(_write_caps, {"train": 8000, "val": 1000}),
+    "stickers-phrases": Track(write_phrases, {"train": 2000, "val": 500}),
+    "stickers-bias": Track(write_bias, {"train": 192, "val": 192}),
 }
 """Name to track."""
 
