@@ -16,6 +16,8 @@ _TRACKS = {
     "stickers-lv": "808 classes in a long tail, rare ones held out; LVIS JSON (6000 / 1500 images)",
     "stickers-seg": "12 things, 8 stuff, 5 of 20 unseen; label maps, panoptic (1500 / 400 images)",
     "stickers-caps": "captioned pictures of all stickers (8000 train, 1000 val images)",
+    "stickers-phrases": "sentences whose phrases stand for boxes, or for none (2000 / 500 images)",
+    "stickers-bias": "horse and camel on grass and desert, thinned to a bias (192 / 192 images)",
 }
 
 
