@@ -1,24 +1,33 @@
 """Files become samples: datasets, transforms, samplers, and the rendered world of stickers."""
 
 from ovdet.data.annotations import Annotations, read_annotations
+from ovdet.data.caption_files import CaptionFileDataset, PickCaption
 from ovdet.data.captions import CaptionDataset
 from ovdet.data.coco import CocoDataset, collate
 from ovdet.data.images import read_rgb
+from ovdet.data.panoptic import PanopticDataset
+from ovdet.data.phrases import PhraseDataset
 from ovdet.data.proposals import LoadProposals
 from ovdet.data.samplers import Draw, TrainSampler
+from ovdet.data.semantic import SemanticDataset
 from ovdet.data.transforms import ColorJitter, RandomFlip, Resize, ResizeTo, ScaleJitter
 
 __all__ = [
     "Annotations",
     "CaptionDataset",
+    "CaptionFileDataset",
     "CocoDataset",
     "ColorJitter",
     "Draw",
     "LoadProposals",
+    "PanopticDataset",
+    "PhraseDataset",
+    "PickCaption",
     "RandomFlip",
     "Resize",
     "ResizeTo",
     "ScaleJitter",
+    "SemanticDataset",
     "TrainSampler",
     "collate",
     "read_annotations",

@@ -17,6 +17,12 @@ from ovdet.ops.masks import check_segmentation
 from ovdet.structures import InputError, Vocabulary, read_json
 
 _SLACK = 1.0  # px a box may reach over the image's edge, as rounding in real files does
+_LISTS = {
+    "positive": "pos_category_ids",
+    "negative": "neg_category_ids",
+    "not_exhaustive": "not_exhaustive_category_ids",
+}
+_ALIKE = 0.9  # of a vocabulary's names, before ids are trusted for the others
 _LARGEST = 2**31  # COCO's evaluators keep ids and sizes in 64 bits, pictures in far fewer
 
 
@@ -37,6 +43,11 @@ class Annotations:
         segmentations: JSON texts, one after the other; ``spans`` [A + 1] tells where each begins.
             An empty one means that the annotation has no mask.
         spans: [A + 1], int64.
+        positive: [K, 2], int64, image and label: classes an image is known to show. Sorted.
+        negative: [K, 2], as ``positive``: classes it is known not to show.
+        not_exhaustive: [K, 2], as ``positive``: classes of which it may hold unlabelled objects.
+        federated: Whether the file speaks of negative classes at all, as LVIS does: what is neither
+            annotated nor negative in an image is then unknown there.
         skipped: How many entries of the file were bad and were left out.
     """
 
@@ -51,6 +62,10 @@ class Annotations:
     crowd: NDArray[np.bool_]
     segmentations: NDArray[np.uint8]
     spans: NDArray[np.int64]
+    positive: NDArray[np.int64]
+    negative: NDArray[np.int64]
+    not_exhaustive: NDArray[np.int64]
+    federated: bool = False
     skipped: int = 0
 
     def __len__(self) -> int:
@@ -59,6 +74,11 @@ class Annotations:
     def of_image(self, index: int) -> range:
         """Return the annotations of image number ``index``."""
         return range(int(self.starts[index]), int(self.starts[index + 1]))
+
+    def labels_of(self, pairs: NDArray[np.int64], index: int) -> tuple[int, ...]:
+        """Return the labels that ``positive`` or its like has for image number ``index``."""
+        first, last = np.searchsorted(pairs[:, 0], [index, index + 1])
+        return tuple(pairs[first:last, 1].tolist())
 
     def segmentation(self, annotation: int) -> Any:
         """Return the COCO ``segmentation`` of an annotation, or None."""
@@ -88,11 +108,12 @@ def read_annotations(
     for key in ("images", "annotations", "categories"):
         if not isinstance(record, dict) or not isinstance(record.get(key), list):
             raise InputError(f"{path}: must be a COCO object with a list '{key}'")
-    own = _categories(record["categories"], path)
-    chosen = own if vocabulary is None else _choose(own, vocabulary, path)
+    own = read_categories(record["categories"], path)
+    chosen = own if vocabulary is None else choose_classes(own, vocabulary, path)
     problems: list[str] = []
-    images = _good_images(record["images"], image_dir, problems)
-    kept = _good_annotations(record["annotations"], images, set(own.category_ids), problems)
+    categories = set(own.category_ids)
+    images = _good_images(record["images"], image_dir, categories, problems)
+    kept = _good_annotations(record["annotations"], images, categories, problems)
     if problems and not skip_bad:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise InputError(f"{path}: {problems[0]}{more}; --skip-bad leaves such entries out")
@@ -101,9 +122,14 @@ def read_annotations(
     return _pack(images, kept, chosen, len(problems)), chosen
 
 
-def _categories(entries: list[Any], path: Path) -> Vocabulary:
+def read_categories(entries: list[Any], path: Path) -> Vocabulary:
+    """Return the categories of a COCO file as a vocabulary, with what all of them say.
+
+    Raises:
+        InputError: If one has no id or name, or id, name or a fact is not usable.
+    """
     for i, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not _whole(entry.get("id")):
+        if not isinstance(entry, dict) or not is_whole(entry.get("id")):
             raise InputError(f"{path}: category {i} must have a whole number 'id'")
         if not isinstance(entry.get("name"), str):
             raise InputError(f"{path}: category {entry['id']} must have a text 'name'")
@@ -127,13 +153,13 @@ def _fact(entries: list[dict[str, Any]], key: str, kind: type) -> tuple[Any, ...
     return tuple(tuple(map(str, e[key])) if kind is list else e[key] for e in entries)
 
 
-def _choose(own: Vocabulary, wanted: Vocabulary, path: Path) -> Vocabulary:
-    """Return the wanted classes in their order, with the file's ids."""
-    place = {name: i for i, name in enumerate(own.names)}
-    if missing := [name for name in wanted.names if name not in place]:
-        shown = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        raise InputError(f"{path}: has no category for {len(missing)} of the names: {shown}")
-    order = [place[name] for name in wanted.names]
+def choose_classes(own: Vocabulary, wanted: Vocabulary, path: Path) -> Vocabulary:
+    """Return the wanted classes in their order, with the ids and facts of the file.
+
+    Raises:
+        InputError: If the file does not have one of them.
+    """
+    order = _places(own, wanted, path)
 
     def pick(fact: str) -> tuple[Any, ...]:
         values = getattr(own, fact)
@@ -143,12 +169,32 @@ def _choose(own: Vocabulary, wanted: Vocabulary, path: Path) -> Vocabulary:
     return Vocabulary(wanted.names, **facts, ids=tuple(own.category_ids[i] for i in order))
 
 
+def _places(own: Vocabulary, wanted: Vocabulary, path: Path) -> list[int]:
+    """Return where the wanted classes stand in the file: by name, or by id in another spelling.
+
+    Releases of one data set spell a few names differently (Objects365, LVIS). Ids speak for a name
+    that is missing only where all the names that are there, nearly all, have the same ids.
+    """
+    place = {name: i for i, name in enumerate(own.names)}
+    missing = [name for name in wanted.names if name not in place]
+    if not missing:
+        return [place[name] for name in wanted.names]
+    by_id = {number: i for i, number in enumerate(own.category_ids)}
+    rows = [by_id[i] for i in wanted.ids if i in by_id]
+    common = [pair for pair in zip(wanted.names, wanted.ids, strict=False) if pair[0] in place]
+    same = all(own.category_ids[place[name]] == number for name, number in common)
+    if same and len(rows) == len(wanted) and len(common) >= _ALIKE * len(wanted):
+        return rows
+    shown = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    raise InputError(f"{path}: has no category for {len(missing)} of the names: {shown}")
+
+
 def _good_images(
-    entries: list[Any], image_dir: Path, problems: list[str]
+    entries: list[Any], image_dir: Path, categories: set[int], problems: list[str]
 ) -> dict[int, dict[str, Any]]:
     images: dict[int, dict[str, Any]] = {}
     for i, entry in enumerate(entries):
-        problem = _image_problem(entry, image_dir)
+        problem = image_problem(entry, image_dir) or _list_problem(entry, categories)
         if problem is None and entry["id"] in images:
             problem = "its id stands twice"
         if problem is None:
@@ -158,22 +204,32 @@ def _good_images(
     return images
 
 
-def _image_problem(entry: Any, image_dir: Path) -> str | None:
+def image_problem(entry: Any, image_dir: Path) -> str | None:
+    """Return what is wrong with an image entry of a COCO file, or None."""
     if not isinstance(entry, dict):
         return f"must be an object, got {type(entry).__name__}"
-    if not _whole(entry.get("id")):
-        return f"id must be a whole number, got {_brief(entry.get('id'))}"
+    if not is_whole(entry.get("id")):
+        return f"id must be a whole number, got {brief(entry.get('id'))}"
     name = entry.get("file_name")
     if not isinstance(name, str) or not name or "\0" in name:
-        return f"file_name must be text, got {_brief(name)}"
+        return f"file_name must be text, got {brief(name)}"
     for side in ("height", "width"):
-        if not _whole(entry.get(side)) or not 0 < entry[side] < _LARGEST:
-            return f"{side} must be a whole number above 0, got {_brief(entry.get(side))}"
+        if not is_whole(entry.get(side)) or not 0 < entry[side] < _LARGEST:
+            return f"{side} must be a whole number above 0, got {brief(entry.get(side))}"
     try:
         found = (image_dir / name).is_file()
     except OSError:  # a name too long for the file system
         found = False
-    return None if found else f"file {_brief(name)} is missing from {image_dir}"
+    return None if found else f"file {brief(name)} is missing from {image_dir}"
+
+
+def _list_problem(entry: dict[str, Any], categories: set[int]) -> str | None:
+    for key in _LISTS.values():
+        listed = entry.get(key, [])
+        if not isinstance(listed, list) or not all(is_whole(i) and i in categories for i in listed):
+            return f"{key} must be a list of known category ids, got {brief(listed)}"
+    both = set(entry.get("pos_category_ids", [])) & set(entry.get("neg_category_ids", []))
+    return f"category {min(both)} is both positive and negative" if both else None
 
 
 def _good_annotations(
@@ -203,8 +259,8 @@ def _annotation_problems(
         yield f"must be an object, got {type(entry).__name__}"
         return
     for key in ("id", "image_id", "category_id"):
-        if not _whole(entry.get(key)):
-            yield f"{key} must be a whole number, got {_brief(entry.get(key))}"
+        if not is_whole(entry.get(key)):
+            yield f"{key} must be a whole number, got {brief(entry.get(key))}"
     if entry["image_id"] not in images:
         yield f"image_id {entry['image_id']} is unknown or a bad image"
     if entry["category_id"] not in categories:
@@ -217,9 +273,9 @@ def _annotation_problems(
 def _region_problems(entry: dict[str, Any], image: dict[str, Any]) -> Iterator[str]:
     crowd, area = entry.get("iscrowd", 0), entry.get("area", 0)
     if crowd not in (0, 1):
-        yield f"iscrowd must be 0 or 1, got {_brief(crowd)}"
+        yield f"iscrowd must be 0 or 1, got {brief(crowd)}"
     if not _number(area) or area < 0:
-        yield f"area must be a number >= 0, got {_brief(area)}"
+        yield f"area must be a number >= 0, got {brief(area)}"
     if entry.get("segmentation"):
         try:
             check_segmentation(entry["segmentation"], image["height"], image["width"])
@@ -229,11 +285,11 @@ def _region_problems(entry: dict[str, Any], image: dict[str, Any]) -> Iterator[s
 
 def _box_problems(box: Any, image: dict[str, Any]) -> Iterator[str]:
     if not isinstance(box, list) or len(box) != 4 or not all(_number(side) for side in box):
-        yield f"bbox must be four finite numbers x, y, width, height, got {_brief(box)}"
+        yield f"bbox must be four finite numbers x, y, width, height, got {brief(box)}"
         return
     x, y, width, height = box
     if width <= 0 or height <= 0:
-        yield f"bbox must have width and height above 0, got {_brief(box)}"
+        yield f"bbox must have width and height above 0, got {brief(box)}"
     inside = min(x, y) >= -_SLACK and (
         x + width <= image["width"] + _SLACK and y + height <= image["height"] + _SLACK
     )
@@ -242,7 +298,7 @@ def _box_problems(box: Any, image: dict[str, Any]) -> Iterator[str]:
     )
     if not (inside and within):
         size = f"{image['width']} x {image['height']}"
-        yield f"bbox must lie inside its image of {size} px, got {_brief(box)}"
+        yield f"bbox must lie inside its image of {size} px, got {brief(box)}"
 
 
 def _pack(
@@ -274,11 +330,25 @@ def _pack(
         crowd=np.array([bool(entry.get("iscrowd", 0)) for entry in kept], np.bool_),
         segmentations=np.frombuffer(b"".join(texts), np.uint8),
         spans=np.cumsum([0, *map(len, texts)]).astype(np.int64),
+        **{name: _pairs(images, key, label) for name, key in _LISTS.items()},
+        federated=any(_LISTS["negative"] in image for image in images.values()),
         skipped=skipped,
     )
 
 
-def _whole(value: Any) -> bool:
+def _pairs(images: dict[int, dict[str, Any]], key: str, label: dict[int, int]) -> NDArray[np.int64]:
+    """Return [K, 2], image number and label, of what the images list under a key."""
+    pairs = [
+        (i, label[category])
+        for i, image in enumerate(images.values())
+        for category in image.get(key, [])
+        if category in label
+    ]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number that 64 bits hold; true and false are none."""
     return type(value) is int and abs(value) < 2**63
 
 
@@ -289,11 +359,12 @@ def _number(value: Any) -> bool:
 
 def _name(entry: Any, place: int) -> str:
     """Return the entry's id, or its place in the list where it has none."""
-    if isinstance(entry, dict) and _whole(entry.get("id")):
+    if isinstance(entry, dict) and is_whole(entry.get("id")):
         return str(entry["id"])
     return f"number {place} of the list"
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Return a value as a message shows it."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

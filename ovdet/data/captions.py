@@ -1,6 +1,6 @@
 """Images with sentences, from a stream that is told only a number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,10 +10,9 @@ from torch.utils.data import Dataset
 from ovdet.data.images import to_float
 from ovdet.data.samplers import Draw
 from ovdet.data.stickers import NAMES, CaptionStream
+from ovdet.data.transforms import Transform, transformed
 from ovdet.registry import DATASETS
 from ovdet.structures import InputError, Sample
-
-Transform = Callable[[Sample, np.random.Generator], Sample]
 
 DATASETS.register_module(module=CaptionStream)  # the stickers know no registry
 
@@ -82,7 +81,7 @@ class CaptionDataset(Dataset[Sample]):
 
     def __getitem__(self, key: int | Draw) -> Sample:
         """Return item ``key``; a plain index always gives the same sample."""
-        draw = key if isinstance(key, Draw) else Draw(key, key, 0)
+        draw = Draw.of(key)
         item = self.stream[draw.index]
         sample = Sample(
             to_float(item.image),
@@ -91,7 +90,4 @@ class CaptionDataset(Dataset[Sample]):
             (item.image.shape[0], item.image.shape[1]),
             captions=(item.caption,),
         )
-        rng = draw.rng()
-        for transform in self.transforms:
-            sample = transform(sample, rng)
-        return sample
+        return transformed(sample, self.transforms, draw)

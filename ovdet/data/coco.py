@@ -1,6 +1,6 @@
-"""Images with boxes, masks and classes, from files in COCO's format."""
+"""Images with boxes, masks, classes and labels without a place, from files in COCO's format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,31 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ovdet.data.annotations import read_annotations
-from ovdet.data.images import read_rgb, to_float
+from ovdet.data.images import read_sized, to_float
 from ovdet.data.samplers import Draw
+from ovdet.data.splits import read_vocabulary
+from ovdet.data.transforms import Transform, transformed
 from ovdet.ops.masks import decode_segmentation
 from ovdet.registry import DATASETS
-from ovdet.structures import InputError, Regions, Sample, Vocabulary
-
-Transform = Callable[[Sample, np.random.Generator], Sample]
+from ovdet.structures import Regions, Sample
 
 
 @DATASETS.register_module()
 class CocoDataset(Dataset[Sample]):
     """A COCO instances file and its images.
 
-    Base and novel classes come from ``novel`` in the file's categories, or from the vocabulary.
+    Base and novel classes come from ``novel`` in the file's categories, or from the vocabulary. An
+    image may also list classes: ``neg_category_ids`` and ``not_exhaustive_category_ids`` as LVIS
+    has them, and ``pos_category_ids``, image labels, as Detic; a file may consist of those alone.
 
     Args:
         ann_file: The JSON file.
         image_dir: The folder of its ``file_name`` entries.
         transforms: Applied in order, each with the sample and the draw's own randomness.
         skip_bad: Leave out bad entries, with one warning, instead of refusing the file.
-        filter_empty: Leave out images without an object to learn.
-        vocabulary: A vocabulary file that orders and limits the classes.
+        filter_empty: Leave out images without an object or a label to learn.
+        vocabulary: A vocabulary file, or a published vocabulary as ``@lvis-v1``, that orders and
+            limits the classes.
         cache_images: Keep decoded images in memory (3 bytes a pixel).
 
     Raises:
@@ -54,7 +57,7 @@ class CocoDataset(Dataset[Sample]):
     ) -> None:
         self.image_dir = Path(image_dir)
         self.transforms = tuple(transforms)
-        chosen = None if vocabulary is None else Vocabulary.load(vocabulary)
+        chosen = None if vocabulary is None else read_vocabulary(vocabulary)
         self.annotations, self.vocabulary = read_annotations(
             Path(ann_file), self.image_dir, skip_bad=skip_bad, vocabulary=chosen
         )
@@ -62,7 +65,9 @@ class CocoDataset(Dataset[Sample]):
             print_log(f"{ann_file}: left out {self.annotations.skipped} bad entries", "current", 30)
         self.indices = np.arange(len(self.annotations))
         if filter_empty:
-            kept = [bool(self._objects(i)) for i in range(len(self.annotations))]
+            labelled = set(self.annotations.positive[:, 0].tolist())
+            every = range(len(self.annotations))
+            kept = [i in labelled or bool(self._objects(i)) for i in every]
             self.indices = np.flatnonzero(kept)
         self._cache: dict[int, NDArray[np.uint8]] | None = {} if cache_images else None
 
@@ -75,12 +80,8 @@ class CocoDataset(Dataset[Sample]):
         Raises:
             InputError: If its image cannot be read, or has another size than the file says.
         """
-        draw = key if isinstance(key, Draw) else Draw(key, key, 0)
-        rng = draw.rng()
-        sample = self.stored(int(self.indices[draw.index]))
-        for transform in self.transforms:
-            sample = transform(sample, rng)
-        return sample
+        draw = Draw.of(key)
+        return transformed(self.stored(int(self.indices[draw.index])), self.transforms, draw)
 
     def stored(self, index: int) -> Sample:
         """Return image number ``index`` of the file and its objects, before any transform."""
@@ -99,6 +100,9 @@ class CocoDataset(Dataset[Sample]):
             str(record.file_names[index]),
             (image.shape[0], image.shape[1]),
             truth=truth,
+            positive=record.labels_of(record.positive, index),
+            negative=record.labels_of(record.negative, index),
+            not_exhaustive=record.labels_of(record.not_exhaustive, index),
         )
 
     @property
@@ -114,7 +118,8 @@ class CocoDataset(Dataset[Sample]):
             image_id = int(record.image_ids[index])
             height, width = map(int, record.sizes[index])
             name = str(record.file_names[index])
-            images.append({"id": image_id, "file_name": name, "height": height, "width": width})
+            image = {"id": image_id, "file_name": name, "height": height, "width": width}
+            images.append(image | self._listed(index))
             for i in record.of_image(index):
                 x1, y1, x2, y2 = map(float, record.boxes[i])
                 entry = {
@@ -128,8 +133,21 @@ class CocoDataset(Dataset[Sample]):
                 segmentation = record.segmentation(i)
                 annotations.append(entry | ({"segmentation": segmentation} if segmentation else {}))
         names = zip(ids, self.vocabulary.names, strict=True)
-        categories = [{"id": category, "name": name} for category, name in names]
+        categories: list[dict[str, Any]] = [{"id": i, "name": name} for i, name in names]
+        for category, frequency in zip(categories, self.vocabulary.frequency, strict=False):
+            category["frequency"] = frequency
         return {"images": images, "annotations": annotations, "categories": categories}
+
+    def _listed(self, index: int) -> dict[str, list[int]]:
+        """Return the classes that an image lists, by LVIS's keys; nothing in a plain COCO file."""
+        record, ids = self.annotations, self.vocabulary.category_ids
+        if not record.federated:
+            return {}
+        pairs = {
+            "neg_category_ids": record.negative,
+            "not_exhaustive_category_ids": record.not_exhaustive,
+        }
+        return {key: [ids[i] for i in record.labels_of(of, index)] for key, of in pairs.items()}
 
     def _objects(self, index: int) -> list[int]:
         return [i for i in self.annotations.of_image(index) if not self.annotations.crowd[i]]
@@ -138,13 +156,7 @@ class CocoDataset(Dataset[Sample]):
         if self._cache is not None and index in self._cache:
             return self._cache[index]
         path = self.image_dir / str(self.annotations.file_names[index])
-        image = read_rgb(path)
-        if image.shape[:2] != tuple(self.annotations.sizes[index]):
-            height, width = self.annotations.sizes[index]
-            raise InputError(
-                f"{path}: must be {width} x {height} px as image "
-                f"{self.annotations.image_ids[index]} says, got {image.shape[1]} x {image.shape[0]}"
-            )
+        image = read_sized(path, self.annotations.sizes[index])
         if self._cache is not None:
             self._cache[index] = image
         return image

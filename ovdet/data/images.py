@@ -24,6 +24,25 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         raise InputError(f"{path}: cannot be read as an image: {error}") from error
 
 
+def read_sized(path: Path, size: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3], which must be as large as its annotation file says.
+
+    Args:
+        path: The file.
+        size: Height and width, px.
+
+    Raises:
+        InputError: If the file is missing, not a whole picture, or of another size.
+    """
+    image = read_rgb(path)
+    if image.shape[:2] != tuple(size):
+        raise InputError(
+            f"{path}: must be {size[1]} x {size[0]} px as its annotation file says, "
+            f"got {image.shape[1]} x {image.shape[0]}"
+        )
+    return image
+
+
 def to_float(image: NDArray[np.uint8]) -> Tensor:
     """Return [3, H, W] in [0, 1] of a picture [H, W, 3]."""
     planes = np.ascontiguousarray(image.transpose(2, 0, 1))

@@ -23,6 +23,11 @@ class Draw:
     count: int
     seed: int
 
+    @classmethod
+    def of(cls, key: "int | Draw") -> "Draw":
+        """Return the draw itself, or one for a plain index that always has the same randomness."""
+        return key if isinstance(key, Draw) else cls(key, key, 0)
+
     def rng(self) -> np.random.Generator:
         """Return the randomness of this draw, the same in every process and after a resume."""
         return np.random.default_rng((self.seed, self.count))

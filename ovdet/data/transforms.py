@@ -1,6 +1,6 @@
 """Changes of a sample in training and testing; all randomness comes from the given generator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovdet.data.samplers import Draw
 from ovdet.registry import TRANSFORMS
 from ovdet.structures import InputError, Regions, Sample
 
+Transform = Callable[[Sample, np.random.Generator], Sample]
+"""What a data set applies to a sample, with the draw's own randomness."""
+
 _SMALLEST = 1.0  # px: what a crop leaves below this on a side is no object any more
+
+
+def transformed(sample: Sample, transforms: Sequence[Transform], draw: Draw) -> Sample:
+    """Return a sample after all transforms, which share the randomness of one draw."""
+    rng = draw.rng()
+    for transform in transforms:
+        sample = transform(sample, rng)
+    return sample
 
 
 @TRANSFORMS.register_module()
@@ -130,7 +142,7 @@ class ColorJitter:
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
-    """Scale image, truth and proposals to ``height`` x ``width`` px."""
+    """Scale image, truth, label map and proposals to ``height`` x ``width`` px."""
     old_height, old_width = sample.image.shape[1:]
     if (height, width) == (old_height, old_width):
         return sample
@@ -147,12 +159,17 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
             masks = F.interpolate(masks, (height, width), mode="nearest")[:, 0].bool()
         return regions.with_(boxes=regions.boxes * factor, masks=masks)
 
+    def shrink(labels: Tensor) -> Tensor:
+        # float64 holds every label exactly
+        scaled = F.interpolate(labels[None, None].double(), (height, width), mode="nearest")
+        return scaled[0, 0].to(labels.dtype)
+
     scale = (sample.scale[0] * sx, sample.scale[1] * sy)
-    return replace(_moved(sample, move), image=image, scale=scale)
+    return replace(_moved(sample, move, shrink), image=image, scale=scale)
 
 
 def flip(sample: Sample) -> Sample:
-    """Mirror image, truth and proposals left and right."""
+    """Mirror image, truth, label map and proposals left and right."""
     width = sample.image.shape[2]
 
     def move(regions: Regions) -> Regions:
@@ -161,7 +178,7 @@ def flip(sample: Sample) -> Sample:
         masks = None if regions.masks is None else regions.masks.flip(2)
         return regions.with_(boxes=boxes, masks=masks)
 
-    return replace(_moved(sample, move), image=sample.image.flip(2))
+    return replace(_moved(sample, move, lambda labels: labels.flip(1)), image=sample.image.flip(2))
 
 
 def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
@@ -176,12 +193,20 @@ def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample
         kept = ((boxes[:, 2:] - boxes[:, :2]) >= _SMALLEST).all(dim=1)
         return regions.with_(boxes=boxes, masks=masks)[kept]
 
-    return replace(_moved(sample, move), image=sample.image[:, rows, columns])
+    moved = _moved(sample, move, lambda labels: labels[rows, columns])
+    return replace(moved, image=sample.image[:, rows, columns])
 
 
-def _moved(sample: Sample, move: Callable[[Regions], Regions]) -> Sample:
-    proposals = None if sample.proposals is None else move(sample.proposals)
-    return replace(sample, truth=move(sample.truth), proposals=proposals)
+def _moved(
+    sample: Sample, move: Callable[[Regions], Regions], change: Callable[[Tensor], Tensor]
+) -> Sample:
+    """Return the sample with regions and label map moved as its image is."""
+    return replace(
+        sample,
+        truth=move(sample.truth),
+        proposals=None if sample.proposals is None else move(sample.proposals),
+        semantic=None if sample.semantic is None else change(sample.semantic),
+    )
 
 
 def _grey(image: Tensor) -> Tensor:

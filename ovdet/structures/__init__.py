@@ -4,7 +4,7 @@ from ovdet.structures.errors import InputError
 from ovdet.structures.files import atomic_write, read_json
 from ovdet.structures.flow import Flow, Text
 from ovdet.structures.regions import Regions
-from ovdet.structures.samples import Sample, batch_images
+from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
 from ovdet.structures.slots import (
     ClassifierSlot,
     EmbedderSlot,
@@ -19,6 +19,7 @@ from ovdet.structures.slots import (
 from ovdet.structures.vocabulary import Vocabulary
 
 __all__ = [
+    "IGNORED",
     "ClassifierSlot",
     "EmbedderSlot",
     "Flow",
@@ -36,5 +37,6 @@ __all__ = [
     "Vocabulary",
     "atomic_write",
     "batch_images",
+    "batch_semantic",
     "read_json",
 ]

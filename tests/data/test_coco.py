@@ -73,6 +73,63 @@ def test_a_vocabulary_file_limits_the_classes(coco, stored, folder):
     assert {a["category_id"] for a in dataset.to_coco()["annotations"]} == {2, 9}
 
 
+@pytest.fixture
+def federated(coco):
+    """The record with lists of classes, as LVIS has them, and an image with a label alone."""
+    coco["images"][0] |= {"neg_category_ids": [2], "not_exhaustive_category_ids": [9, 5]}
+    coco["images"][1] |= {"neg_category_ids": [], "not_exhaustive_category_ids": []}
+    coco["images"][2] |= {"neg_category_ids": [5], "pos_category_ids": [9]}
+    for category, frequency in zip(coco["categories"], "cfr", strict=True):
+        category["frequency"] = frequency
+    return coco
+
+
+def test_what_is_known_of_classes_without_a_place(federated, stored, folder):
+    dataset = CocoDataset(str(stored(federated)), str(folder))
+    samples = [dataset[i] for i in range(3)]
+    assert [sample.negative for sample in samples] == [(1,), (), (0,)]
+    assert [sample.not_exhaustive for sample in samples] == [(2, 0), (), ()]
+    assert [sample.positive for sample in samples] == [(), (), (2,)]
+    assert dataset.vocabulary.frequency == ("c", "f", "r")
+    truth = dataset.to_coco()
+    assert [image["neg_category_ids"] for image in truth["images"]] == [[2], [], [5]]
+    assert [i["not_exhaustive_category_ids"] for i in truth["images"]] == [[9, 5], [], []]
+    assert [category["frequency"] for category in truth["categories"]] == ["c", "f", "r"]
+
+
+def test_lists_of_classes_follow_the_vocabulary(federated, stored, folder):
+    Vocabulary(("red car", "dog")).save(folder / "v.json")
+    dataset = CocoDataset(str(stored(federated)), str(folder), vocabulary=str(folder / "v.json"))
+    assert [dataset[i].negative for i in range(3)] == [(1,), (), ()]
+    assert [dataset[i].positive for i in range(3)] == [(), (), (0,)]
+
+
+def test_image_labels_are_something_to_learn(federated, stored, folder):
+    federated["annotations"] = []
+    dataset = CocoDataset(str(stored(federated)), str(folder), filter_empty=True)
+    assert [dataset[i].image_id for i in range(len(dataset))] == [11]
+
+
+def test_a_plain_file_says_nothing_of_classes(dataset):
+    assert "neg_category_ids" not in dataset.to_coco()["images"][0]
+    assert dataset[0].negative == dataset[0].positive == ()
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ({"neg_category_ids": [77]}, r"image 7: neg_category_ids must be .* got \[77\]"),
+        ({"pos_category_ids": "5"}, "image 7: pos_category_ids must be a list of known"),
+        ({"not_exhaustive_category_ids": [True]}, "image 7: not_exhaustive_category_ids must be"),
+        ({"neg_category_ids": [5, 2], "pos_category_ids": [2]}, "category 2 is both positive and"),
+    ],
+)
+def test_bad_lists_are_named(coco, stored, folder, lists, message):
+    coco["images"][0] |= lists
+    with pytest.raises(InputError, match=message):
+        CocoDataset(str(stored(coco)), str(folder))
+
+
 def test_cached_images_are_the_same(coco, stored, folder):
     dataset = CocoDataset(str(stored(coco)), str(folder), cache_images=True)
     first = dataset[0].image
@@ -88,7 +145,7 @@ def test_an_image_that_cannot_be_read_is_named(dataset, folder):
 
 def test_an_image_of_another_size_is_named(dataset, folder):
     Image.new("RGB", (5, 6)).save(folder / "7.png")
-    with pytest.raises(InputError, match=r"must be 32 x 24 px as image 7 says, got 5 x 6"):
+    with pytest.raises(InputError, match=r"7\.png: must be 32 x 24 px as its .* says, got 5 x 6"):
         dataset[0]
 
 

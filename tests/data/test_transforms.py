@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,40 @@ def test_cropping_drops_what_is_gone_with_its_embedding():
     assert sample.proposals.boxes.tolist() == [[2, 5, 12, 10]]
     assert sample.proposals.embeddings.tolist() == [[0, 1]]
     assert len(crop(make(), 12, 20, 5, 5).truth) == 0
+
+
+def labelled():
+    """A sample whose label map names the columns, with classes that 8 bits do not hold."""
+    return replace(make(), semantic=torch.arange(30).expand(20, 30) * 1000 - 1)
+
+
+def test_a_label_map_moves_with_its_image_and_is_never_mixed():
+    wide = resize(labelled(), 40, 90).semantic
+    assert wide.tolist() == [[i // 3 * 1000 - 1 for i in range(90)]] * 40
+    narrow = resize(labelled(), 10, 15).semantic
+    assert narrow[0].tolist() == [i * 2000 - 1 for i in range(15)]
+    assert flip(labelled()).semantic[3].tolist() == [(29 - i) * 1000 - 1 for i in range(30)]
+    assert crop(labelled(), 5, 8, 10, 12).semantic.shape == (10, 12)
+    assert crop(labelled(), 5, 8, 10, 12).semantic[0, 0] == 7999
+    assert wide.dtype == narrow.dtype == torch.int64
+
+
+def test_a_label_map_moves_as_a_mask_does():
+    sample = replace(make(), semantic=make().truth.masks[0].long())
+    for change in (ResizeTo(13, 47), RandomFlip(1.0), ScaleJitter(0.5, 2.0, 16)):
+        moved = change(sample, np.random.default_rng(3))
+        assert moved.semantic.shape == moved.image.shape[1:]
+        if len(moved.truth):
+            assert torch.equal(moved.semantic.bool(), moved.truth.masks[0])
+
+
+def test_facts_without_a_place_stay():
+    facts = {"positive": (1,), "negative": (2,), "not_exhaustive": (3,), "phrases": ((0, 3),)}
+    sample = replace(make(), captions=("cat",), source="a", **facts)
+    for change in (ResizeTo(5, 6), RandomFlip(1.0), ScaleJitter(0.5, 2.0, 16), ColorJitter()):
+        moved = change(sample, np.random.default_rng(0))
+        assert {name: getattr(moved, name) for name in facts} == facts
+        assert (moved.captions, moved.source) == (("cat",), "a")
 
 
 @pytest.mark.parametrize("masks", [None, torch.zeros(0, 20, 30, dtype=torch.bool)])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ovdet.structures import Sample, batch_images
+from ovdet.structures import IGNORED, Sample, batch_images, batch_semantic
 
 
 def sample(height, width, value=1.0, **facts):
@@ -31,6 +31,18 @@ def test_images_are_copied():
     one = sample(2, 2)
     batch_images([one]).zero_()
     assert one.image.min() == 1
+
+
+def test_label_maps_are_padded_as_images_are():
+    one = sample(2, 5, semantic=torch.full((2, 5), 3))
+    other = sample(4, 3, semantic=torch.full((4, 3), 700))
+    batch = batch_semantic([one, other, sample(1, 1)], stride=4)
+    assert batch.shape == (3, *batch_images([one, other, sample(1, 1)], stride=4).shape[2:])
+    assert (batch[0] == 3).nonzero().max(0).values.tolist() == [1, 4]
+    assert (batch[0] == 3).sum() == 10
+    assert (batch[1] == 700).sum() == 12
+    assert (batch == IGNORED).sum() == batch.numel() - 22
+    assert batch.dtype == torch.int64
 
 
 def test_to_original_undoes_the_resize():
