@@ -11,6 +11,12 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ovdet.engine.proof import Proof
+
+_PREPARE = "prepare"  # a step of its own, so that two variants do not prepare the same file
 
 
 def main(words: list[str] | None = None) -> int:
@@ -26,10 +32,13 @@ def main(words: list[str] | None = None) -> int:
         proof = Proof.load(Path("configs/methods") / options.method)
         rows = {variant.name: variant for variant in proof.variants}
         if options.only:
-            proof.run(rows[options.only], options.seeds[0], work_dir)
+            _run_one(proof, options, work_dir)
             return 0
-        for group in ([proof.variants[0]], proof.variants[1:]):  # the others read the baseline
-            _train(options, [variant.name for variant in group], work_dir)
+        # The baseline first: the others may read what is prepared with its detectors.
+        _run_all(options, [proof.variants[0].name], work_dir)
+        if any(variant.prepared for variant in proof.variants):
+            _run_all(options, [_PREPARE], work_dir)
+        _run_all(options, [variant.name for variant in proof.variants[1:]], work_dir)
         results = {
             name: [proof.run(variant, seed, work_dir) for seed in options.seeds]
             for name, variant in rows.items()
@@ -53,7 +62,16 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _train(options: argparse.Namespace, names: list[str], work_dir: Path) -> None:
+def _run_one(proof: "Proof", options: argparse.Namespace, work_dir: Path) -> None:
+    seed = options.seeds[0]
+    if options.only == _PREPARE:
+        proof.prepare(seed, work_dir)
+    else:
+        variant = next(v for v in proof.variants if v.name == options.only)
+        proof.run(variant, seed, work_dir)
+
+
+def _run_all(options: argparse.Namespace, names: list[str], work_dir: Path) -> None:
     """Train every variant with every seed, ``--jobs`` processes at a time."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -98,7 +98,7 @@ class Proof:
         if done.is_file():
             stored: dict[str, float] = json.loads(done.read_text())
             return stored
-        prepared = self._prepare(seed, work_dir) if variant.prepared else Path()
+        prepared = self.prepare(seed, work_dir) if variant.prepared else Path()
         filled = {k: _fill(v, str(prepared)) for k, v in variant.options.items()}
         config = load_config(str(self.folder / variant.config), filled)
         start = time.perf_counter()
@@ -110,7 +110,8 @@ class Proof:
         atomic_write(done, json.dumps(metrics, indent=1).encode())
         return metrics
 
-    def _prepare(self, seed: int, work_dir: Path) -> Path:
+    def prepare(self, seed: int, work_dir: Path) -> Path:
+        """Return the labeler's file for a seed; write it unless an earlier run did."""
         out = work_dir / f"prepared_seed{seed}.npz"
         if out.is_file():
             return out
@@ -183,8 +184,9 @@ def _fill(value: Any, prepared: str) -> Any:
 
 
 def _spread(values: Sequence[float]) -> str:
-    """Return "mean ± standard deviation", in %; a dash where a run did not measure it."""
+    """Return "mean ± standard deviation", in %; one run has no spread, a dash says not measured."""
     if any(math.isnan(value) for value in values):
         return "-"
-    deviation = stdev(values) if len(values) > 1 else 0.0
-    return f"{100 * mean(values):.1f} ± {100 * deviation:.1f}"
+    if len(values) == 1:
+        return f"{100 * values[0]:.1f}"
+    return f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f}"

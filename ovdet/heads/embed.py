@@ -21,10 +21,18 @@ class RoiEmbedder(nn.Module):
         hidden: F.
         convs: 3x3 convolutions before the first linear map.
         size: S.
+        samples: Points read a cell and axis when pooling.
     """
 
     def __init__(
-        self, width: int, dim: int, *, hidden: int = 256, convs: int = 1, size: int = 7
+        self,
+        width: int,
+        dim: int,
+        *,
+        hidden: int = 256,
+        convs: int = 1,
+        size: int = 7,
+        samples: int = 2,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -35,6 +43,7 @@ class RoiEmbedder(nn.Module):
         self.linear = nn.Sequential(nn.Linear(width * size * size, hidden), nn.ReLU())
         self.project = nn.Linear(hidden, dim)
         self.size = size
+        self.samples = samples
 
     def hidden(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, F], what the box head reads too.
@@ -44,7 +53,7 @@ class RoiEmbedder(nn.Module):
             regions: R boxes.
             image_size: Longer side of the network input, px.
         """
-        pooled = pool_regions(levels, regions, self.size, image_size)
+        pooled = pool_regions(levels, regions, self.size, image_size, self.samples)
         features: Tensor = self.linear(self.convs(pooled).flatten(1))
         return features
 

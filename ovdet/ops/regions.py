@@ -31,7 +31,9 @@ def crop_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
     return _align(images, regions, size, scale=1.0, samples=0)
 
 
-def pool_regions(levels: Sequence[Tensor], regions: Regions, size: int, image_size: int) -> Tensor:
+def pool_regions(
+    levels: Sequence[Tensor], regions: Regions, size: int, image_size: int, samples: int = 2
+) -> Tensor:
     """Pool every region from the pyramid level that suits its size (FPN, Lin 2017, Eq. 1).
 
     A box whose side is half of ``image_size`` or more reads the coarsest level, one from a quarter
@@ -42,6 +44,8 @@ def pool_regions(levels: Sequence[Tensor], regions: Regions, size: int, image_si
         regions: R boxes, px of the network input.
         size: S, the side of the result.
         image_size: Longer side of the network input, px.
+        samples: Points read a cell and axis (RoIAlign, He 2017, Sec. 3); 1 is enough where a cell
+            of the result is no larger than one of the map.
 
     Returns:
         [R, c, S, S].
@@ -53,7 +57,7 @@ def pool_regions(levels: Sequence[Tensor], regions: Regions, size: int, image_si
         if len(rows) == 0:
             continue
         scale = max(level.shape[-2:]) / image_size
-        pooled = _align(level, regions[rows], size, scale=scale, samples=2)
+        pooled = _align(level, regions[rows], size, scale=scale, samples=samples)
         out = out.index_copy(0, rows, pooled)
     return out
 
