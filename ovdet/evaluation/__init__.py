@@ -11,15 +11,18 @@ from ovdet.evaluation.recognition import (
     zero_shot_top1,
 )
 from ovdet.evaluation.report import write_report
+from ovdet.evaluation.semantic import SemanticMetric, evaluate_semantic
 
 __all__ = [
     "CocoMetric",
     "RetrievalRecall",
+    "SemanticMetric",
     "ZeroShotTop1",
     "class_agnostic_recall",
     "detection_calibration",
     "detection_errors",
     "evaluate_coco",
+    "evaluate_semantic",
     "retrieval_recall",
     "write_report",
     "zero_shot_top1",
