@@ -29,7 +29,7 @@ class TextEncoder(nn.Module):
         self.causal = causal
         self.tokenizer = ClipTokenizer(context)
         self._identity = identity
-        self._known: tuple[tuple[tuple[int, int], ...], str] | None = None
+        self._known: tuple[tuple[tuple[int, int] | float, ...], str] | None = None
 
     def forward(self, ids: Tensor) -> Tensor:
         """Encode ids.
@@ -78,11 +78,15 @@ class TextEncoder(nn.Module):
     def fingerprint(self) -> str:
         """Return the SHA-256 of the weights and the tower's identity, in hexadecimal.
 
-        It is computed again only after a weight has been replaced or written to in place
-        (writing through ``.data`` goes unnoticed).
+        It is computed again only after a weight has been replaced or written to in place. Fused
+        optimizers and writes through ``.data`` count no version: those are noticed where one of a
+        few values of each weight has changed.
         """
         state = self.state_dict()
-        versions = tuple((value.data_ptr(), _version(value)) for value in state.values())
+        versions = (
+            *((value.data_ptr(), _version(value)) for value in state.values()),
+            *_few_values(list(state.values())),
+        )
         if self._known is None or self._known[0] != versions:
             digest = hashlib.sha256(f"{type(self).__name__} {self._identity}".encode())
             for name, value in state.items():
@@ -90,6 +94,14 @@ class TextEncoder(nn.Module):
                 digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
             self._known = (versions, digest.hexdigest())
         return self._known[1]
+
+
+def _few_values(weights: list[Tensor]) -> list[float]:
+    """Read up to 16 values of each weight, spread evenly, with one transfer from the device."""
+    rows = [value.detach().flatten() for value in weights]
+    few = [row[:: max(1, len(row) // 16)][:16].float() for row in rows]
+    values: list[float] = torch.cat(few).tolist() if few else []
+    return values
 
 
 def _version(value: Tensor) -> int:

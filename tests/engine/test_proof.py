@@ -122,8 +122,8 @@ def test_what_was_not_measured_is_a_dash(tmp_path):
         "ours": [{"b": 0.4, "seconds": 9}, {"b": 0.4, "seconds": 9}],
     }
     assert table(tmp_path, results).splitlines()[2:] == [
-        "| text only | 10.0 | - | 0.0 | 9 |",
-        "| ours | - | 40.0 | - | 9 |",
+        "| text only | 10.0 ± 0.0 | - | 0.0 ± 0.0 | 9 |",
+        "| ours | - | 40.0 ± 0.0 | - | 9 |",
     ]
 
 

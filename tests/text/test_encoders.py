@@ -45,6 +45,17 @@ def test_fingerprint_follows_the_weights():
     assert encoder.fingerprint() != other.fingerprint()
 
 
+def test_fingerprint_follows_a_fused_optimizer():
+    # It writes without counting a version: a training that measures now and then would otherwise
+    # go on being judged by its first text embeddings.
+    tower = TinyTextTransformer(dim=8, width=16, layers=1, heads=2, embed_width=4)
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=1e-3, fused=True)
+    before = tower.fingerprint()
+    tower(tower.tokenizer(["cat"])).sum().backward()
+    optimizer.step()
+    assert tower.fingerprint() != before
+
+
 def test_fingerprint_tells_towers_of_equal_weights_apart():
     assert tiny(heads=2).fingerprint() != tiny(heads=4).fingerprint()
 
