@@ -3,6 +3,11 @@
 from ovdet.evaluation.calibration import detection_calibration
 from ovdet.evaluation.coco import CocoMetric, evaluate_coco
 from ovdet.evaluation.errors import detection_errors
+from ovdet.evaluation.panoptic import (
+    PanopticMetric,
+    evaluate_panoptic,
+    evaluate_panoptic_files,
+)
 from ovdet.evaluation.recall import class_agnostic_recall
 from ovdet.evaluation.recognition import (
     RetrievalRecall,
@@ -15,6 +20,7 @@ from ovdet.evaluation.semantic import SemanticMetric, evaluate_semantic
 
 __all__ = [
     "CocoMetric",
+    "PanopticMetric",
     "RetrievalRecall",
     "SemanticMetric",
     "ZeroShotTop1",
@@ -22,6 +28,8 @@ __all__ = [
     "detection_calibration",
     "detection_errors",
     "evaluate_coco",
+    "evaluate_panoptic",
+    "evaluate_panoptic_files",
     "evaluate_semantic",
     "retrieval_recall",
     "write_report",
