@@ -47,6 +47,7 @@ def test_the_file_ties_words_to_boxes(small_track):
     assert not {names[item["category_id"]] for item in things.values()} & set(HELD_OUT)
     empty = 0
     for sentence in record["sentences"]:
+        assert not set(sentence["text"].split()) & set(HELD_OUT)
         for phrase in sentence["phrases"]:
             words = sentence["text"][phrase["start"] : phrase["end"]]
             empty += not phrase["annotation_ids"]
