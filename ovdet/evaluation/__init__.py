@@ -3,6 +3,7 @@
 from ovdet.evaluation.calibration import detection_calibration
 from ovdet.evaluation.coco import CocoMetric, evaluate_coco
 from ovdet.evaluation.errors import detection_errors
+from ovdet.evaluation.grounding import PhraseRecall, evaluate_expressions, evaluate_phrases
 from ovdet.evaluation.panoptic import (
     PanopticMetric,
     evaluate_panoptic,
@@ -21,6 +22,7 @@ from ovdet.evaluation.semantic import SemanticMetric, evaluate_semantic
 __all__ = [
     "CocoMetric",
     "PanopticMetric",
+    "PhraseRecall",
     "RetrievalRecall",
     "SemanticMetric",
     "ZeroShotTop1",
@@ -28,8 +30,10 @@ __all__ = [
     "detection_calibration",
     "detection_errors",
     "evaluate_coco",
+    "evaluate_expressions",
     "evaluate_panoptic",
     "evaluate_panoptic_files",
+    "evaluate_phrases",
     "evaluate_semantic",
     "retrieval_recall",
     "write_report",
