@@ -47,13 +47,9 @@ def build_optimizer(model: nn.Module, settings: OptimSettings, *, amp: bool = Fa
     groups = [group for group in groups if group["params"]]
     optimizer: torch.optim.Optimizer
     if settings.name == "SGD":
-        optimizer = torch.optim.SGD(
-            groups, lr=settings.lr, momentum=settings.momentum, fused=True
-        )
+        optimizer = torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=True)
     else:
-        optimizer = torch.optim.AdamW(
-            groups, lr=settings.lr, betas=settings.betas, fused=True
-        )
+        optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
     clip = None if settings.clip is None else {"max_norm": settings.clip}
     if settings.precision == "bfloat16":
         return Bfloat16Wrapper(optimizer, clip_grad=clip)

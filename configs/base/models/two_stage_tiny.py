@@ -5,12 +5,12 @@ width = 64  # channels of the pyramid
 hidden = 256  # what the box head and the projection read
 
 text_tower = dict(
-    type="TinyTextTransformer", dim=dim, width=128, layers=3, heads=4, context=77, embed_width=32
+    type="TinyTextTransformer", dim=dim, width=128, layers=1, heads=4, context=77, embed_width=40
 )
 image_tower = dict(
     type="SmallImageEncoder", dim=dim, trunk=dict(type="SmallTrunk", widths=(32, 64, 128, 256))
 )
-embedder = dict(type="RoiEmbedder", width=width, dim=dim, hidden=hidden, convs=1, size=7)
+embedder = dict(type="RoiEmbedder", width=width, dim=dim, hidden=hidden, convs=1, size=7, samples=1)
 text_branch = dict(
     type="RegionBranch",
     embedder=embedder,
@@ -31,7 +31,9 @@ model = dict(
         ),
         templates="single",
     ),
-    proposals=dict(type="RpnProposals", width=width, sizes=(12, 24, 48), test_top=100),
+    proposals=dict(
+        type="RpnProposals", width=width, sizes=(12, 24, 48), train_top=100, test_top=100
+    ),
     branches=[text_branch],
     boxes=dict(type="BoxHead", hidden=hidden),
     masks=dict(type="MaskHead", width=width, convs=1, count=16),

@@ -13,7 +13,7 @@ _base_ = [
     "../../base/runtime.py",
 ]
 
-train = dict(batch_size=128, num_workers=1, iters=2400, checkpoint_interval=200, val_interval=400)
+train = dict(batch_size=128, num_workers=1, iters=3100, checkpoint_interval=200, val_interval=800)
 optim = dict(lr=2e-3, betas=(0.9, 0.98), clip=1.0, warmup=60, precision="bfloat16")
 crops = dict(
     type="CocoDataset",

@@ -26,9 +26,9 @@ from ovdet.data.stickers.scenes import (
 from ovdet.data.stickers.wording import describe
 from ovdet.structures import InputError
 
-_PORTRAITS = 0.85  # share of pictures about one object
+_PORTRAITS = 0.92  # share of pictures about one object
 # Whatever else tells two captions apart is learnt before names are, and instead of them.
-_PLACED_PORTRAITS = 0.1  # share of portraits whose caption says where
+_PLACED_PORTRAITS = 0.05  # share of portraits whose caption says where
 _RECOLOURED = 0.12  # share of objects with a colour of their own
 _CROPS = 0.85  # share of the portraits that look like an enlarged box of a detector
 _CROP_SIZES = (14.0, 60.0)  # side of the objects that detectors crop, px
@@ -56,7 +56,7 @@ class CaptionSample:
 class CaptionStream:
     """Pictures of one to a few stickers: ``stream[i]`` depends on nothing but the seed and i.
 
-    Eight in ten show one object that fills 30 to 100 % of the picture, most of these as a
+    Nine in ten show one object that fills 30 to 100 % of the picture, most of these as a
     detector would crop it: small, enlarged, squashed, with neighbours reaching in.
 
     Args:
