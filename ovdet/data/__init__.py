@@ -10,6 +10,7 @@ from ovdet.data.phrases import PhraseDataset
 from ovdet.data.proposals import LoadProposals
 from ovdet.data.samplers import Draw, TrainSampler
 from ovdet.data.semantic import SemanticDataset
+from ovdet.data.sources import MultiSource, Source, SourceSampler
 from ovdet.data.transforms import ColorJitter, RandomFlip, Resize, ResizeTo, ScaleJitter
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ColorJitter",
     "Draw",
     "LoadProposals",
+    "MultiSource",
     "PanopticDataset",
     "PhraseDataset",
     "PickCaption",
@@ -28,6 +30,8 @@ __all__ = [
     "ResizeTo",
     "ScaleJitter",
     "SemanticDataset",
+    "Source",
+    "SourceSampler",
     "TrainSampler",
     "collate",
     "read_annotations",

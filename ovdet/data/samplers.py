@@ -33,6 +33,35 @@ class Draw:
         return np.random.default_rng((self.seed, self.count))
 
 
+class Order:
+    """The order in which a data set is gone through, each pass in a new one.
+
+    Args:
+        size: Samples in the data set; None for an endless one, whose index is the draw's number.
+        seed: Fixes the order, >= 0.
+
+    Raises:
+        InputError: If there is nothing to draw from.
+    """
+
+    def __init__(self, size: int | None, seed: int) -> None:
+        if size == 0:
+            raise InputError("a training data set must hold at least one sample, got none")
+        self.size = size
+        self.seed = seed
+        self._pass, self._indices = -1, np.zeros(0, np.int64)
+
+    def draw(self, count: int) -> Draw:
+        """Return draw number ``count``, which depends on it and the seed alone."""
+        if self.size is None:
+            return Draw(count, count, self.seed)
+        number, place = divmod(count, self.size)
+        if number != self._pass:
+            self._pass = number
+            self._indices = np.random.default_rng((self.seed, number)).permutation(self.size)
+        return Draw(int(self._indices[place]), count, self.seed)
+
+
 class TrainSampler(Sampler[Draw]):
     """Endless shuffled draws, each pass over the data in a new order.
 
@@ -50,23 +79,13 @@ class TrainSampler(Sampler[Draw]):
     """
 
     def __init__(self, size: int | None, seed: int, *, rank: int = 0, world: int = 1) -> None:
-        if size == 0:
-            raise InputError("a training data set must hold at least one sample, got none")
-        self.size = size
-        self.seed = seed
+        self.order = Order(size, seed)
         self.rank = rank
         self.world = world
         self.position = 0
 
     def __iter__(self) -> Iterator[Draw]:
-        count, epoch, order = self.position + self.rank, -1, np.zeros(0, np.int64)
+        count = self.position + self.rank
         while True:
-            if self.size is None:
-                index = count
-            else:
-                if count // self.size != epoch:
-                    epoch = count // self.size
-                    order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
-                index = int(order[count % self.size])
-            yield Draw(index, count, self.seed)
+            yield self.order.draw(count)
             count += self.world

@@ -11,6 +11,7 @@ from mmengine.runner import BaseLoop, ValLoop
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ovdet.data import SourceSampler
 from ovdet.engine.checkpoints import (
     bare,
     fill_weights,
@@ -30,7 +31,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
 
     Args:
         runner: Who holds model, optimizer, schedulers and hooks.
-        dataloader: Endless batches of a TrainSampler.
+        dataloader: Endless batches of a TrainSampler or a SourceSampler.
         max_iters: Steps in all.
         val_interval: Steps between two measurements; None measures at the end only.
         resume: A checkpoint to continue from, or None.
@@ -59,9 +60,18 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
 
     @property
     def position(self) -> int:
-        """How many samples all processes together have learnt from."""
-        step = self.dataloader.batch_size * get_world_size()
+        """Where the sampler stands after the step just done.
+
+        The samples that all processes together have learnt from; of several sources, the steps.
+        """
+        several = isinstance(self._sampler, SourceSampler)
+        step = 1 if several else self.dataloader.batch_size * get_world_size()
         return int(self._start + (self.iter - self._began) * step)
+
+    @property
+    def _sampler(self) -> Any:
+        batches = self.dataloader.batch_sampler
+        return batches if isinstance(batches, SourceSampler) else self.dataloader.sampler
 
     def run(self) -> nn.Module:
         """Train to the last step.
@@ -115,7 +125,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         except (ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"{path}: was trained with another optimizer: {error}") from error
         self.iter = self._began = record["iter"]
-        self._start = self.dataloader.sampler.position = record["position"]
+        self._start = self._sampler.position = record["position"]
         runner.optim_wrapper.initialize_count_status(runner.model, self.iter, self.max_iters)
         if get_rank() < len(record["random"]):
             set_random_state(record["random"][get_rank()])

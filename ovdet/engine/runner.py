@@ -17,7 +17,7 @@ from mmengine.runner import Runner, set_random_seed
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ovdet.data import TrainSampler, collate
+from ovdet.data import MultiSource, SourceSampler, TrainSampler, collate
 from ovdet.engine.checkpoints import find_last
 from ovdet.engine.config import to_plain
 from ovdet.engine.hooks import CheckpointHook, ProgressHook
@@ -114,11 +114,9 @@ def _training(
     train: TrainSettings = section(config, "train", TrainSettings)
     optim: OptimSettings = section(config, "optim", OptimSettings)
     optimizer = build_optimizer(model, optim, amp=amp)
-    size = None if getattr(train.dataset, "endless", False) else len(train.dataset)
     loader = DataLoader(
         train.dataset,
-        batch_size=train.batch_size,
-        sampler=TrainSampler(size, seed, rank=get_rank(), world=get_world_size()),
+        **_drawing(train, seed),
         num_workers=train.num_workers,
         collate_fn=collate,
         generator=torch.Generator().manual_seed(seed),  # else each start draws a global number
@@ -139,6 +137,16 @@ def _training(
         "param_scheduler": build_schedulers(optimizer, optim, train.iters),
         "custom_hooks": hooks,
     }
+
+
+def _drawing(train: TrainSettings, seed: int) -> dict[str, Any]:
+    """Return how a loader draws: samples of one data set, or batches of several."""
+    place = {"rank": get_rank(), "world": get_world_size()}
+    if isinstance(train.dataset, MultiSource):
+        sampler = SourceSampler(train.dataset, seed, batch_size=train.batch_size, **place)
+        return {"batch_sampler": sampler}
+    size = None if getattr(train.dataset, "endless", False) else len(train.dataset)
+    return {"batch_size": train.batch_size, "sampler": TrainSampler(size, seed, **place)}
 
 
 def _measuring(config: Config, *, required: bool) -> dict[str, Any]:

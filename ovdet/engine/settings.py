@@ -16,7 +16,7 @@ class TrainSettings:
     Attributes:
         dataset: What is learnt from.
         iters: Optimizer steps, at least 1.
-        batch_size: Samples a process and step, at least 1.
+        batch_size: Samples a process and step, at least 1; of each source that gives no other.
         num_workers: Loader processes; 0 loads in the training process.
         val_interval: Steps between two measurements; None measures once, at the end.
         checkpoint_interval: Steps between two checkpoints; the last step always makes one.
