@@ -102,13 +102,21 @@ class _PhraseWriter:
                 }
             )
 
-    def to_json(self) -> bytes:
-        """Return the file."""
-        return self._coco.to_json(more={"sentences": self._sentences})
+    def to_json(self, kind: str | None = None) -> bytes:
+        """Return the file, with the sentences of one kind or with all."""
+        kept = [item for item in self._sentences if kind in {None, item["kind"]}]
+        return self._coco.to_json(more={"sentences": kept})
+
+    def kinds(self) -> set[str]:
+        """Return the kinds of sentences there are."""
+        return {item["kind"] for item in self._sentences}
 
 
 def write_phrases(out: Path, seed: int, images: Mapping[str, int]) -> None:
-    """Fill a folder with the track; see :class:`ovdet.data.stickers.tracks.Track`."""
+    """Fill a folder with the track; see :class:`ovdet.data.stickers.tracks.Track`.
+
+    Of validation there is one more file for each kind of sentence: ``val_relation.json``.
+    """
     categories = [Category(number, name, False) for number, name in enumerate(NAMES, start=1)]
     for split, count in images.items():
         (out / split).mkdir()
@@ -117,4 +125,7 @@ def write_phrases(out: Path, seed: int, images: Mapping[str, int]) -> None:
             scene = render_repeats(rng, NAMES)
             Image.fromarray(scene.image).save(out / split / file_name)
             writer.add(scene, file_name, write_sentences(rng, scene, NAMES))
-        atomic_write(out / "annotations" / f"{split}.json", writer.to_json())
+        folder = out / "annotations"
+        atomic_write(folder / f"{split}.json", writer.to_json())
+        for kind in writer.kinds() if split == "val" else ():
+            atomic_write(folder / f"{split}_{kind}.json", writer.to_json(kind))

@@ -57,6 +57,19 @@ def test_the_file_ties_words_to_boxes(small_track):
     assert empty == len(record["images"])
 
 
+def test_each_kind_has_a_file_to_measure_it_on(small_track):
+    folder = small_track("stickers-phrases") / "annotations"
+    whole = json.loads((folder / "val.json").read_text(encoding="utf-8"))
+    found = []
+    for path in folder.glob("val_*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        kinds = {sentence["kind"] for sentence in record["sentences"]}
+        assert kinds == {path.stem.removeprefix("val_")} <= set(KINDS)
+        assert record["images"] == whole["images"]
+        found += record["sentences"]
+    assert sorted(found, key=lambda sentence: sentence["id"]) == whole["sentences"]
+
+
 def test_the_track_is_read_as_any_other(small_track):
     folder = small_track("stickers-phrases")
     dataset = PhraseDataset(str(folder / "annotations" / "val.json"), str(folder / "val"))
