@@ -1,7 +1,9 @@
-"""How well pictures and sentences find each other."""
+"""How well pictures and sentences find each other, and pictures their class."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
@@ -10,90 +12,199 @@ from ovdet.registry import METRICS
 from ovdet.structures import InputError, Sample
 
 Pair = tuple[Tensor, Tensor]
+_CHUNK = 1024  # pictures whose similarities to all sentences are held at once
 
 
-def zero_shot_top1(images: Tensor, classes: Tensor, labels: Tensor) -> float:
-    """Return the part of pictures whose nearest class is their own.
+def zero_shot_accuracy(
+    images: Tensor, classes: Tensor, labels: Tensor, tops: Sequence[int] = (1, 5)
+) -> dict[str, float]:
+    """Return the part of pictures whose own class is among the nearest k.
 
     Args:
         images: [N, D], unit norm.
         classes: [C, D], unit norm.
         labels: [N], int64, in 0 to C - 1.
+        tops: The k to report, each at least 1.
+
+    Returns:
+        ``top<k>``, in [0, 1]. Of equal similarities the wrong ones come first, so that a constant
+        embedding scores nothing.
 
     Raises:
         InputError: If there is no picture or no class.
     """
     if not (len(images) and len(classes)):
         raise InputError(f"got {len(images)} pictures and {len(classes)} classes, none may be 0")
-    nearest = (images @ classes.T).argmax(dim=1)
-    return float((nearest == labels).double().mean())
+    places = []
+    for part, own in zip(torch.split(images, _CHUNK), torch.split(labels, _CHUNK), strict=True):
+        similarity = part @ classes.T  # [n, C]
+        places.append((similarity >= similarity.gather(1, own[:, None])).sum(dim=1))
+    place = torch.cat(places)  # its own class included
+    return {f"top{k}": float((place <= k).double().mean()) for k in tops}
+
+
+def zero_shot_top1(images: Tensor, classes: Tensor, labels: Tensor) -> float:
+    """Return the part of pictures whose nearest class is their own; see the function above."""
+    return zero_shot_accuracy(images, classes, labels, (1,))["top1"]
+
+
+def evaluate_classification(
+    truth: dict[str, list[dict[str, Any]]],
+    results: list[dict[str, Any]],
+    tops: Sequence[int] = (1, 5),
+) -> dict[str, float]:
+    """Score classes that were given to images.
+
+    Args:
+        truth: A COCO object whose annotations name one ``category_id`` an image.
+        results: ``image_id``, ``category_id`` and ``score``; those of an image in any order.
+        tops: The k to report.
+
+    Returns:
+        ``top<k>``, the part of the annotated images whose class is among their best k results, in
+        [0, 1]; of equal scores the wrong ones come first. NaN without annotations. And ``images``,
+        how many are annotated.
+
+    Raises:
+        InputError: If an image has several classes, or a result is of an unknown image or class or
+            has a score that is not finite.
+    """
+    own: dict[int, int] = {}
+    for annotation in truth["annotations"]:
+        image, category = annotation["image_id"], annotation["category_id"]
+        if own.setdefault(image, category) != category:
+            raise InputError(f"an image must have one class, image {image} has several")
+    images = {image["id"] for image in truth["images"]}
+    categories = {category["id"] for category in truth["categories"]}
+    best: dict[int, float] = {}
+    for number, result in enumerate(results):
+        _check_result(result, images, categories, number)
+        if own.get(result["image_id"]) == result["category_id"]:
+            known = best.get(result["image_id"], -np.inf)
+            best[result["image_id"]] = max(known, result["score"])
+    ahead = dict.fromkeys(best, 1)  # itself
+    for result in results:
+        image = result["image_id"]
+        if image in best and result["category_id"] != own[image]:
+            ahead[image] += result["score"] >= best[image]
+    place = np.array([ahead.get(image, np.inf) for image in own])
+    report = {f"top{k}": float((place <= k).mean()) if own else float("nan") for k in tops}
+    return report | {"images": float(len(own))}
+
+
+def _check_result(
+    result: dict[str, Any], images: set[int], categories: set[int], number: int
+) -> None:
+    for key, known in (("image_id", images), ("category_id", categories)):
+        if result.get(key) not in known:
+            raise InputError(f"result {number} names {key} {result.get(key)}, unknown to the truth")
+    score = result.get("score")
+    if not isinstance(score, int | float) or not np.isfinite(score):
+        raise InputError(f"score must be a finite number, got {score!r} in result {number}")
 
 
 def retrieval_recall(
-    images: Tensor, texts: Tensor, tops: Sequence[int] = (1, 5)
+    images: Tensor, texts: Tensor, tops: Sequence[int] = (1, 5, 10), owner: Tensor | None = None
 ) -> dict[str, float]:
-    """Return how often picture and sentence n find each other among the best k of N.
+    """Return how often pictures and sentences find each other among the best k.
 
     Args:
         images: [N, D], unit norm.
-        texts: [N, D], unit norm; row n belongs to picture n.
+        texts: [M, D], unit norm.
         tops: The k to report, each at least 1.
+        owner: [M], int64, the picture each sentence belongs to; each has one or more. None says
+            that M is N and sentence n belongs to picture n.
 
     Returns:
-        ``image_to_text@k`` and ``text_to_image@k``, in [0, 1]. Of equal similarities the wrong
-        ones come first, so that a constant embedding scores nothing.
+        ``image_to_text@k``, the part of pictures with one of their sentences among the best k, and
+        ``text_to_image@k``, the part of sentences with their picture among the best k; in [0, 1].
+        Of equal similarities the wrong ones come first, so that a constant embedding scores
+        nothing.
 
     Raises:
-        InputError: If there is no pair, or the numbers differ.
+        InputError: If there is no pair, the numbers differ, or a picture has no sentence.
     """
-    if len(images) != len(texts) or len(images) == 0:
+    if owner is None and len(images) == len(texts):
+        owner = torch.arange(len(images))
+    if owner is None or len(owner) != len(texts) or len(images) == 0:
         raise InputError(f"must be N > 0 pairs, got {len(images)} pictures, {len(texts)} sentences")
-    report: dict[str, float] = {}
-    for name, similarity in (
-        ("image_to_text", images @ texts.T),
-        ("text_to_image", texts @ images.T),
-    ):
-        ahead = (similarity >= similarity.diagonal()[:, None]).sum(dim=1)  # itself included
-        report |= {f"{name}@{k}": float((ahead <= k).double().mean()) for k in tops}
-    return report
+    if len(bare := torch.nonzero(torch.bincount(owner, minlength=len(images)) == 0)):
+        raise InputError(f"each picture must have a sentence, picture {int(bare[0])} has none")
+    whose = torch.arange(len(images))
+    places = {
+        "image_to_text": _first_own(images, texts, whose, owner),
+        "text_to_image": _first_own(texts, images, owner, whose),
+    }
+    return {f"{n}@{k}": float((p <= k).double().mean()) for n, p in places.items() for k in tops}
+
+
+def _first_own(queries: Tensor, targets: Tensor, asks: Tensor, owns: Tensor) -> Tensor:
+    """Return for each query the place of the nearest target of the same picture."""
+    places = []
+    for part, whose in zip(torch.split(queries, _CHUNK), torch.split(asks, _CHUNK), strict=True):
+        similarity = part @ targets.T  # [n, M]
+        own = whose[:, None] == owns[None]
+        best = similarity.masked_fill(~own, -torch.inf).amax(dim=1, keepdim=True)
+        places.append(1 + ((similarity >= best) & ~own).sum(dim=1))
+    return torch.cat(places)
 
 
 @METRICS.register_module()
 class RetrievalRecall(BaseMetric):  # type: ignore[misc]
-    """:func:`retrieval_recall` over a recognizer's predictions, a pair ([D], [D]) a sample."""
+    """:func:`retrieval_recall` over a recognizer's predictions.
+
+    A prediction is a picture's embedding [D] and those of its sentences, [T, D] or [D].
+    """
 
     default_prefix = "retrieval"
+
+    def __init__(self, tops: Sequence[int] = (1, 5, 10)) -> None:
+        super().__init__()
+        self.tops = tuple(tops)
+
+    def process(self, data_batch: dict[str, list[Sample]], data_samples: Sequence[Pair]) -> None:  # noqa: ARG002
+        """Keep the embeddings of a batch."""
+        for image, texts in data_samples:
+            rows = texts.reshape(-1, texts.shape[-1])
+            self.results.append((image.float().cpu(), rows.float().cpu()))
+
+    def compute_metrics(self, results: list[Pair]) -> dict[str, float]:
+        """Return the recall of both directions."""
+        images, texts = zip(*results, strict=True)
+        counts = torch.tensor([len(rows) for rows in texts])
+        owner = torch.arange(len(images)).repeat_interleave(counts)
+        return retrieval_recall(torch.stack(images), torch.cat(texts), self.tops, owner)
+
+
+@METRICS.register_module()
+class ZeroShotAccuracy(BaseMetric):  # type: ignore[misc]
+    """:func:`zero_shot_accuracy` over predictions; the distinct first captions are the classes.
+
+    Args:
+        tops: The k to report; one that exceeds the number of classes is left out.
+    """
+
+    default_prefix = "zero_shot"
 
     def __init__(self, tops: Sequence[int] = (1, 5)) -> None:
         super().__init__()
         self.tops = tuple(tops)
 
-    def process(self, data_batch: dict[str, list[Sample]], data_samples: Sequence[Pair]) -> None:  # noqa: ARG002
-        """Keep the pairs of a batch."""
-        self.results += [(image.float().cpu(), text.float().cpu()) for image, text in data_samples]
-
-    def compute_metrics(self, results: list[Pair]) -> dict[str, float]:
-        """Return the recall of both directions."""
-        images, texts = zip(*results, strict=True)
-        return retrieval_recall(torch.stack(images), torch.stack(texts), self.tops)
-
-
-@METRICS.register_module()
-class ZeroShotTop1(BaseMetric):  # type: ignore[misc]
-    """:func:`zero_shot_top1` over predictions; the distinct captions are the classes."""
-
-    default_prefix = "zero_shot"
-
     def process(self, data_batch: dict[str, list[Sample]], data_samples: Sequence[Pair]) -> None:
-        """Keep the pairs of a batch and the caption that names each sample's class."""
-        for sample, (image, text) in zip(data_batch["samples"], data_samples, strict=True):
-            self.results.append((sample.captions[0], image.float().cpu(), text.float().cpu()))
+        """Keep the pictures of a batch and, once, the caption that names each one's class."""
+        known = {caption for caption, _, text in self.results if text is not None}
+        for sample, (image, texts) in zip(data_batch["samples"], data_samples, strict=True):
+            caption = sample.captions[0]
+            text = None if caption in known else texts.reshape(-1, texts.shape[-1])[0].float().cpu()
+            known.add(caption)
+            self.results.append((caption, image.float().cpu(), text))
 
-    def compute_metrics(self, results: list[tuple[str, Tensor, Tensor]]) -> dict[str, float]:
-        """Return ``top1`` and the number of classes it was chosen among."""
-        texts = {caption: text for caption, _, text in results}
+    def compute_metrics(self, results: list[tuple[str, Tensor, Tensor | None]]) -> dict[str, float]:
+        """Return ``top<k>`` and the number of classes it was chosen among."""
+        texts = {caption: text for caption, _, text in results if text is not None}
         place = {caption: i for i, caption in enumerate(texts)}
         labels = torch.tensor([place[caption] for caption, _, _ in results])
         images = torch.stack([image for _, image, _ in results])
-        top1 = zero_shot_top1(images, torch.stack(list(texts.values())), labels)
-        return {"top1": top1, "classes": float(len(texts))}
+        tops = [k for k in self.tops if k <= len(texts)]
+        figures = zero_shot_accuracy(images, torch.stack(list(texts.values())), labels, tops)
+        return figures | {"classes": float(len(texts))}

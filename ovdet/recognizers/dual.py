@@ -44,12 +44,16 @@ class DualEncoder(BaseModel):  # type: ignore[misc]
 
         Args:
             samples: B samples of one size, each with a caption.
-            mode: ``loss`` gives ``loss_contrastive`` and the scale; ``predict`` gives the pair of
-                image and text embeddings of each sample, ([D], [D]).
+            mode: ``loss`` gives ``loss_contrastive``, of the first captions, and the scale;
+                ``predict`` gives each sample's image embedding and those of all its captions, [D]
+                and [T, D].
         """
-        images, texts = self.embed_images(samples), self.embed_captions(samples)
+        images = self.embed_images(samples)
         if mode == "predict":
-            return list(zip(images, texts, strict=True))
+            texts = self.embed_words([caption for sample in samples for caption in sample.captions])
+            own = torch.split(texts, [len(sample.captions) for sample in samples])
+            return list(zip(images, own, strict=True))
+        texts = self.embed_captions(samples)
         loss = self.objective(images, texts, self.scale)
         return {"loss_contrastive": loss, "scale": self.scale.detach()}
 

@@ -36,13 +36,16 @@ def test_loss_is_the_objectives(model):
     assert not losses["scale"].requires_grad
 
 
-def test_predict_gives_a_pair_of_unit_vectors_a_sample(model):
-    found = model(samples(), mode="predict")
-    assert len(found) == 2
-    for image, text in found:
-        assert image.shape == text.shape == (8,)
+def test_predict_gives_unit_vectors_of_a_picture_and_its_captions(model):
+    given = samples()
+    given[1].captions = ("only one",)
+    found = model(given, mode="predict")
+    assert [texts.shape for _, texts in found] == [(2, 8), (1, 8)]
+    for image, texts in found:
+        assert image.shape == (8,)
         assert image.norm().item() == pytest.approx(1, abs=1e-5)
-        assert text.norm().item() == pytest.approx(1, abs=1e-5)
+        assert texts.norm(dim=1).tolist() == pytest.approx([1] * len(texts), abs=1e-5)
+    torch.testing.assert_close(found[0][1], model.embed_words(["a red car", "another"]))
 
 
 def test_a_caption_does_not_depend_on_its_company(model):

@@ -23,5 +23,5 @@ val = dict(
         image_dir=f"{data_root}/val",
     ),
     batch_size=64,
-    metrics=[dict(type="ZeroShotTop1")],
+    metrics=[dict(type="ZeroShotAccuracy")],
 )
