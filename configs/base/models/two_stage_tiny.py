@@ -7,9 +7,8 @@ hidden = 256  # what the box head and the projection read
 text_tower = dict(
     type="TinyTextTransformer", dim=dim, width=128, layers=1, heads=4, context=77, embed_width=40
 )
-image_tower = dict(
-    type="SmallImageEncoder", dim=dim, trunk=dict(type="SmallTrunk", widths=(32, 64, 128, 256))
-)
+blocks = dict(type="SmallTrunk", widths=(32, 64, 128, 256))  # strides 2, 4, 8, 16
+image_tower = dict(type="SmallImageEncoder", dim=dim, trunk=blocks)
 embedder = dict(type="RoiEmbedder", width=width, dim=dim, hidden=hidden, convs=1, size=7, samples=1)
 text_branch = dict(
     type="RegionBranch",
@@ -21,7 +20,10 @@ model = dict(
     type="TwoStageDetector",
     trunk=dict(
         type="PyramidTrunk",
-        trunk=dict(type="SmallTrunk", widths=(32, 64, 128, 192)),  # strides 2, 4, 8, 16
+        # tiny-clip's image tower, in the part that ImageNet's weights play for published detectors
+        trunk=dict(
+            type="Pretrained", module=blocks, file="tiny-clip.safetensors", prefix="image.trunk."
+        ),
         width=width,
     ),
     text=dict(
