@@ -13,11 +13,14 @@ from typing import Any
 from mmengine.registry import Registry
 
 _PARTS = ["text", "vision", "losses", "heads", "methods", "recognizers", "detectors"]
+_METRICS = ["collect", "grounding", "panoptic", "recognition", "semantic"]
 
 MODELS = Registry("models", scope="ovdet", locations=[f"ovdet.{part}" for part in _PARTS])
 DATASETS = Registry("datasets", scope="ovdet", locations=["ovdet.data"])
 TRANSFORMS = Registry("transforms", scope="ovdet", locations=["ovdet.data"])
-METRICS = Registry("metrics", scope="ovdet", locations=["ovdet.evaluation"])
+METRICS = Registry(
+    "metrics", scope="ovdet", locations=[f"ovdet.evaluation.{part}" for part in _METRICS]
+)
 HOOKS = Registry("hooks", scope="ovdet", locations=["ovdet.engine"])
 _ALL = (MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS)
 

@@ -35,7 +35,7 @@ def test_import_is_light():
 
 
 def test_a_heavy_import_would_be_seen():
-    assert "torch" in loaded("import ovdet; ovdet.Vocabulary")
+    assert "torch" in loaded("import ovdet; ovdet.load")
 
 
 def test_unknown_name_is_told():

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ovdet.evaluation.collect import CocoMetric, LvisMetric
     from ovdet.evaluation.errors import detection_errors
     from ovdet.evaluation.grounding import PhraseRecall, evaluate_expressions, evaluate_phrases
+    from ovdet.evaluation.label_maps import evaluate_label_maps
     from ovdet.evaluation.lvis import evaluate_lvis
     from ovdet.evaluation.panoptic import (
         PanopticMetric,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ovdet.evaluation.report import write_report
     from ovdet.evaluation.results import Results, as_results, read_results
     from ovdet.evaluation.semantic import SemanticMetric, evaluate_semantic
+    from ovdet.evaluation.sets import evaluate_sets, read_sets
     from ovdet.evaluation.truth import read_truth
 
 # Scoring a file needs no torch, and starts in a tenth of the time without: only the accumulators
@@ -48,12 +50,15 @@ _HOMES = {
     "evaluate_classification": "recognition",
     "evaluate_coco": "coco",
     "evaluate_expressions": "grounding",
+    "evaluate_label_maps": "label_maps",
     "evaluate_lvis": "lvis",
     "evaluate_panoptic": "panoptic",
     "evaluate_panoptic_files": "panoptic",
     "evaluate_phrases": "grounding",
     "evaluate_semantic": "semantic",
+    "evaluate_sets": "sets",
     "read_results": "results",
+    "read_sets": "sets",
     "read_truth": "truth",
     "retrieval_recall": "recognition",
     "write_report": "report",
@@ -78,12 +83,15 @@ __all__ = [
     "evaluate_classification",
     "evaluate_coco",
     "evaluate_expressions",
+    "evaluate_label_maps",
     "evaluate_lvis",
     "evaluate_panoptic",
     "evaluate_panoptic_files",
     "evaluate_phrases",
     "evaluate_semantic",
+    "evaluate_sets",
     "read_results",
+    "read_sets",
     "read_truth",
     "retrieval_recall",
     "write_report",

@@ -1,16 +1,18 @@
 """Recall of boxes whatever their class: is the object found at all?"""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ovdet.evaluation.results import Results
+
 
 def class_agnostic_recall(
     truth: dict[str, list[dict[str, Any]]],
-    results: list[dict[str, Any]],
+    results: Results | Sequence[dict[str, Any]],
     novel_ids: Collection[int] = (),
     *,
     iou: float = 0.5,
@@ -28,20 +30,15 @@ def class_agnostic_recall(
     Returns:
         ``base``, ``novel`` and ``all``, each in [0, 1], NaN where there is no object.
     """
-    by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for result in results:
-        by_image[result["image_id"]].append(result)
-    boxes = {
-        image: _boxes(sorted(found, key=lambda r: -r["score"])[:top])
-        for image, found in by_image.items()
-    }
+    boxes = _best(results, top)
     objects = defaultdict(list)
     for annotation in truth["annotations"]:
         if not annotation.get("iscrowd"):
             objects[annotation["image_id"]].append(annotation)
     found, novel = [], []
     for image, members in objects.items():
-        overlap = box_iou(_boxes(members), boxes.get(image, np.zeros((0, 4))))
+        own = _corners([member["bbox"] for member in members])
+        overlap = box_iou(own, boxes.get(image, np.zeros((0, 4))))
         found += (overlap.max(axis=1, initial=0.0) >= iou).tolist()
         novel += [member["category_id"] in novel_ids for member in members]
     hit, is_novel = np.array(found, np.bool_), np.array(novel, np.bool_)
@@ -60,7 +57,22 @@ def box_iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
     return ratio
 
 
-def _boxes(entries: list[dict[str, Any]]) -> NDArray[np.float64]:
-    boxes = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
+def _best(results: Results | Sequence[dict[str, Any]], top: int) -> dict[int, NDArray[np.float64]]:
+    """Return the best boxes of each image, [N, 4], xyxy."""
+    if not isinstance(results, Results):
+        images, scores = ([r[key] for r in results] for key in ("image_id", "score"))
+        owner, score = np.array(images, np.int64), np.array(scores, np.float64)
+        boxes = np.array([r["bbox"] for r in results], np.float64).reshape(-1, 4)
+        results = Results(owner, np.zeros_like(owner), score, boxes)
+    kept = results.best(results.image_ids, top)
+    boxes = _corners(kept.boxes if kept.boxes is not None else [])
+    order = np.argsort(kept.image_ids, kind="stable")
+    ids, starts = np.unique(kept.image_ids[order], return_index=True)
+    parts = np.split(boxes[order], starts[1:])
+    return dict(zip(ids.tolist(), parts, strict=False))
+
+
+def _corners(sides: Any) -> NDArray[np.float64]:
+    boxes = np.array(sides, np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return boxes

@@ -1,22 +1,50 @@
 """Records that travel between the slots, and the slots' signatures."""
 
-from ovdet.structures.errors import InputError
-from ovdet.structures.files import atomic_write, read_json
-from ovdet.structures.flow import Flow, Text
-from ovdet.structures.regions import Regions
-from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
-from ovdet.structures.slots import (
-    ClassifierSlot,
-    EmbedderSlot,
-    FusionSlot,
-    LabelerSlot,
-    ObjectiveSlot,
-    RegionSlot,
-    ScoreSlot,
-    TextSlot,
-    TrunkSlot,
-)
-from ovdet.structures.vocabulary import Vocabulary
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ovdet.structures.errors import InputError
+    from ovdet.structures.files import atomic_write, read_json
+    from ovdet.structures.flow import Flow, Text
+    from ovdet.structures.regions import Regions
+    from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
+    from ovdet.structures.slots import (
+        ClassifierSlot,
+        EmbedderSlot,
+        FusionSlot,
+        LabelerSlot,
+        ObjectiveSlot,
+        RegionSlot,
+        ScoreSlot,
+        TextSlot,
+        TrunkSlot,
+    )
+    from ovdet.structures.vocabulary import Vocabulary
+
+# Errors, files and vocabularies need no torch, so each name is imported at first use.
+_HOMES = {
+    "IGNORED": "samples",
+    "ClassifierSlot": "slots",
+    "EmbedderSlot": "slots",
+    "Flow": "flow",
+    "FusionSlot": "slots",
+    "InputError": "errors",
+    "LabelerSlot": "slots",
+    "ObjectiveSlot": "slots",
+    "RegionSlot": "slots",
+    "Regions": "regions",
+    "Sample": "samples",
+    "ScoreSlot": "slots",
+    "Text": "flow",
+    "TextSlot": "slots",
+    "TrunkSlot": "slots",
+    "Vocabulary": "vocabulary",
+    "atomic_write": "files",
+    "batch_images": "samples",
+    "batch_semantic": "samples",
+    "read_json": "files",
+}
 
 __all__ = [
     "IGNORED",
@@ -40,3 +68,9 @@ __all__ = [
     "batch_semantic",
     "read_json",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ovdet.structures' has no attribute '{name}'")
+    return getattr(import_module(f"ovdet.structures.{_HOMES[name]}"), name)
