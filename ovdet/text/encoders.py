@@ -29,7 +29,7 @@ class TextEncoder(nn.Module):
         self.causal = causal
         self.tokenizer = ClipTokenizer(context)
         self._identity = identity
-        self._known: tuple[tuple[tuple[int, int] | float, ...], str] | None = None
+        self._known: tuple[tuple[list[tuple[int, int]], list[float]], str] | None = None
 
     def forward(self, ids: Tensor) -> Tensor:
         """Encode ids.
@@ -83,10 +83,8 @@ class TextEncoder(nn.Module):
         few values of each weight has changed.
         """
         state = self.state_dict()
-        versions = (
-            *((value.data_ptr(), _version(value)) for value in state.values()),
-            *_few_values(list(state.values())),
-        )
+        places = [(value.data_ptr(), _version(value)) for value in state.values()]
+        versions = (places, _few_values(list(state.values())))
         if self._known is None or self._known[0] != versions:
             digest = hashlib.sha256(f"{type(self).__name__} {self._identity}".encode())
             for name, value in state.items():
