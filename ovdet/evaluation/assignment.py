@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-from ovdet.structures import InputError
+from ovdet.evaluation.boundary import boundary_overlaps
+from ovdet.evaluation.results import Results, as_results
+from ovdet.evaluation.run_lengths import to_rle
+from ovdet.evaluation.truth import Coco, Truth, as_truth
 
-Coco = dict[str, list[dict[str, Any]]]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-KINDS = ("bbox", "segm")
 _TOP, _TOP_FEDERATED = 100, 300  # COCO: of an image and class; LVIS: of an image
 
 
@@ -35,7 +35,8 @@ class Overlaps:
         label: [D], index into ``categories``.
         score: [D], descending; of equal scores the earlier image and result come first.
         result: [D], index into the results.
-        crowd: [D], the largest part of the detection that lies in one crowd of its class.
+        crowd: [D], the largest part of the detection that lies in one crowd of its class, or, in
+            LVIS, its largest overlap with an object to be ignored.
         excused: [D], whether the detection counts only where it is an object (LVIS).
         object_image: [G], index into ``images``.
         object_label: [G], index into ``categories``.
@@ -86,19 +87,30 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class _Entries:
-    """Image and class of entries, as indices, and the entries' places in their list."""
+class _Objects:
+    """The E annotations of a truth, by image.
+
+    Attributes:
+        image: [E], index of the image.
+        label: [E], index of the class.
+        place: [E], index into the truth's annotations.
+        crowd: [E], whether it is a crowd, to be compared by the detection's own area.
+        apart: [E], whether it is one that nobody has to find: a crowd, or LVIS says to ignore it.
+    """
 
     image: Ints
     label: Ints
     place: Ints
-
-    def __getitem__(self, index: NDArray[Any]) -> "_Entries":
-        return _Entries(self.image[index], self.label[index], self.place[index])
+    crowd: Bools
+    apart: Bools
 
 
 def find_overlaps(
-    truth: Coco, results: list[dict[str, Any]], kind: str = "bbox", *, lowest: float = 0.1
+    truth: Coco,
+    results: Results | Sequence[dict[str, Any]],
+    kind: str = "bbox",
+    *,
+    lowest: float = 0.1,
 ) -> Overlaps:
     """Find which detections overlap which objects, whatever their classes.
 
@@ -106,43 +118,41 @@ def find_overlaps(
         truth: A COCO object. Where its images have ``neg_category_ids`` it is judged as LVIS is,
             and the 300 best of an image count instead of the 100 best of an image and class.
         results: COCO results.
-        kind: ``bbox`` or ``segm``.
+        kind: ``bbox``, ``segm`` or ``boundary``.
         lowest: Pairs that overlap less are left out; above 0.
 
     Raises:
-        InputError: If ``kind`` is unknown, a result is of an unknown image or category or has a
-            score that is not finite, or an entry lacks what ``kind`` needs.
+        InputError: If ``kind`` is unknown, or the truth or a result is wrong.
     """
-    if kind not in KINDS:
-        raise InputError(f"kind must be one of {KINDS}, got {kind}")
-    images, categories = _ids(truth["images"], "image"), _ids(truth["categories"], "category")
-    known = _entries(truth["annotations"], images, categories, "annotation")
-    found = _entries(results, images, categories, "result")
-    score = _scores(results)
+    found = results if isinstance(results, Results) else as_results(results, truth, kind)
     federated = any("neg_category_ids" in image for image in truth["images"])
-    excused = np.zeros(len(results), np.bool_)
+    record = as_truth(truth, kind, federated=federated)
+    known = _objects(truth, record)
+    image = np.searchsorted(record.image_ids, found.image_ids)
+    label = np.searchsorted(record.category_ids, found.category_ids)
+    excused = np.zeros(len(found), np.bool_)
+    order = np.arange(len(found))
     if federated:
-        kept, excused = _federated(truth["images"], known, found, images, categories)
-        found = found[kept]
-    found = found[np.lexsort((found.place, found.image, -score[found.place]))]
-    group = found.image if federated else found.image * len(categories) + found.label
-    found = found[_rank_within(group) < (_TOP_FEDERATED if federated else _TOP)]
-    crowds = np.array([bool(a.get("iscrowd")) for a in truth["annotations"]], np.bool_)
-    shapes = (_shapes(results, kind, truth), _shapes(truth["annotations"], kind, truth))
-    pair, iou, crowd = _compare(found, known, shapes, crowds, lowest)
-    objects = known[~crowds]
+        kept, excused = _federated(record, known, image, label)
+        order = order[kept]
+    order = order[np.lexsort((order, image[order], -found.scores[order]))]
+    group = image[order] if federated else image[order] * len(record.category_ids) + label[order]
+    order = order[_rank_within(group) < (_TOP_FEDERATED if federated else _TOP)]
+    shapes = _shapes(found, record, known, kind)
+    pair, iou, crowd = _compare((image[order], label[order], order), known, shapes, (kind, lowest))
+    objects = np.flatnonzero(~known.apart)
     return Overlaps(
-        images=images,
-        categories=categories,
-        image=found.image,
-        label=found.label,
-        score=score[found.place],
-        result=found.place,
+        images=record.image_ids,
+        categories=record.category_ids,
+        image=image[order],
+        label=label[order],
+        score=found.scores[order],
+        result=order,
         crowd=crowd,
-        excused=excused[found.place],
-        object_image=objects.image,
-        object_label=objects.label,
-        annotation=objects.place,
+        excused=excused[order],
+        object_image=known.image[objects],
+        object_label=known.label[objects],
+        annotation=known.place[objects],
         pair=pair,
         iou=iou,
     )
@@ -170,42 +180,17 @@ def assign(overlaps: Overlaps, threshold: float = 0.5) -> Assignment:
     return Assignment(matched, (matched >= 0) | ~idle, np.array(taken, np.int64))
 
 
-def _ids(entries: list[dict[str, Any]], what: str) -> Ints:
-    return np.unique(_column(entries, "id", what))
-
-
-def _column(entries: list[dict[str, Any]], key: str, what: str) -> Ints:
-    values = [entry.get(key) for entry in entries]
-    for place, value in enumerate(values):
-        if type(value) is not int:
-            raise InputError(f"{key} must be a whole number, got {value!r} in {what} {place}")
-    return np.array(values, np.int64)
-
-
-def _entries(entries: list[dict[str, Any]], images: Ints, categories: Ints, what: str) -> _Entries:
-    image = _find(_column(entries, "image_id", what), images, what, "image")
-    label = _find(_column(entries, "category_id", what), categories, what, "category")
-    return _Entries(image, label, np.arange(len(entries)))
-
-
-def _find(values: Ints, known: Ints, what: str, kind: str) -> Ints:
-    wrong = np.flatnonzero(~np.isin(values, known))
-    if len(wrong):
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        first = wrong[0]
-        raise InputError(f"{what} {first} names {kind} {values[first]}, unknown to the truth{more}")
-    return np.searchsorted(known, values)
-
-
-def _scores(results: list[dict[str, Any]]) -> Floats:
-    try:
-        score = np.array([result["score"] for result in results], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"each result must have a number as its score: {error}") from error
-    bad = np.flatnonzero(~np.isfinite(score))
-    if len(bad):
-        raise InputError(f"score must be finite, got {score[bad[0]]} in result {bad[0]}")
-    return score
+def _objects(truth: Coco, record: Truth) -> _Objects:
+    entries = [entry for image in record.objects for entry in image]
+    owner = np.array([annotation["image_id"] for annotation in truth["annotations"]], np.int64)
+    crowd = np.array([entry["iscrowd"] for entry in entries], np.bool_)
+    return _Objects(
+        image=np.array([entry["image_id"] for entry in entries], np.int64) - 1,
+        label=np.array([entry["category_id"] for entry in entries], np.int64) - 1,
+        place=np.argsort(owner, kind="stable"),  # within an image the order is the file's
+        crowd=crowd,
+        apart=crowd | np.array([bool(entry.get("ignore")) for entry in entries], np.bool_),
+    )
 
 
 def _rank_within(group: Ints) -> Ints:
@@ -217,75 +202,69 @@ def _rank_within(group: Ints) -> Ints:
     return rank
 
 
-def _federated(
-    entries: list[dict[str, Any]], known: _Entries, found: _Entries, images: Ints, categories: Ints
-) -> tuple[Bools, Bools]:
+def _federated(record: Truth, known: _Objects, image: Ints, label: Ints) -> tuple[Bools, Bools]:
     """Return which results are of a class that was looked for, and which were not all marked."""
+    classes = len(record.category_ids)
 
     def listed(key: str) -> Ints:
-        place = {category: i for i, category in enumerate(categories.tolist())}
-        row = {image: i for i, image in enumerate(images.tolist())}
-        keys = [
-            row[entry["id"]] * len(categories) + place[category]
-            for entry in entries
-            for category in entry.get(key, ())
-            if category in place
+        cells = [
+            row * classes + category - 1
+            for row, entry in enumerate(record.images)
+            for category in entry[key]
         ]
-        return np.array(keys, np.int64)
+        return np.array(cells, np.int64)
 
-    asked = np.union1d(known.image * len(categories) + known.label, listed("neg_category_ids"))
-    own = found.image * len(categories) + found.label
+    asked = np.union1d(known.image * classes + known.label, listed("neg_category_ids"))
+    own = image * classes + label
     return np.isin(own, asked), np.isin(own, listed("not_exhaustive_category_ids"))
 
 
-def _shapes(entries: list[dict[str, Any]], kind: str, truth: Coco) -> Any:
-    """Return boxes [E, 4], xywh, or one run-length mask an entry."""
-    what = "annotation" if entries is truth["annotations"] else "result"
+def _shapes(found: Results, record: Truth, known: _Objects, kind: str) -> tuple[Any, Any]:
+    """Return boxes [D, 4] and [E, 4], xywh, or lists of D and E run-length masks."""
+    entries = [entry for image in record.objects for entry in image]
     if kind == "bbox":
-        for place, entry in enumerate(entries):
-            if not isinstance(entry.get("bbox"), Sequence) or len(entry["bbox"]) != 4:
-                raise InputError(f"bbox must be four numbers, {what} {place} has none")
-        boxes = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
-        if not np.isfinite(boxes).all():
-            first = int(np.flatnonzero(~np.isfinite(boxes).all(axis=1))[0])
-            raise InputError(f"bbox must be four finite numbers, {what} {first} has {boxes[first]}")
-        return boxes
-    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    masks = []
-    for place, entry in enumerate(entries):
-        if not entry.get("segmentation"):
-            raise InputError(f"mask evaluation needs a segmentation, {what} {place} has none")
-        masks.append(_to_rle(entry["segmentation"], *sizes[entry["image_id"]]))
-    return masks
-
-
-def _to_rle(segmentation: Any, height: int, width: int) -> Any:
-    if isinstance(segmentation, list):
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    if isinstance(segmentation["counts"], list):
-        return coco_mask.frPyObjects(segmentation, height, width)
-    return segmentation
+        return found.boxes, np.array([e["bbox"] for e in entries], np.float64).reshape(-1, 4)
+    sizes = [(record.images[i]["height"], record.images[i]["width"]) for i in known.image.tolist()]
+    masks = [to_rle(e["segmentation"], *size) for e, size in zip(entries, sizes, strict=True)]
+    return found.masks, masks
 
 
 def _compare(
-    found: _Entries, known: _Entries, shapes: tuple[Any, Any], crowds: Bools, lowest: float
+    found: tuple[Ints, Ints, Ints],
+    known: _Objects,
+    shapes: tuple[Any, Any],
+    rule: tuple[str, float],
 ) -> tuple[Ints, Floats, Floats]:
-    """Return the pairs, their overlap, and the part of each detection that lies in a crowd."""
-    number = np.cumsum(~crowds) - 1  # of an annotation among the objects
-    crowd = np.zeros(len(found.image))
+    """Return the pairs, their overlap, and the part of each detection that nobody has to find."""
+    image, label, place = found
+    kind, lowest = rule
+    number = np.cumsum(~known.apart) - 1  # of an annotation among the objects
+    idle = np.zeros(len(image))
     pairs: list[Ints] = [np.zeros((0, 2), np.int64)]
     ious: list[Floats] = [np.zeros(0)]
-    for mine, theirs in _by_image(found.image, known.image):
-        first, second = _pick(shapes[0], found.place[mine]), _pick(shapes[1], theirs)
-        overlap = np.asarray(coco_mask.iou(first, second, crowds[theirs].astype(np.uint8).tolist()))
-        inside = overlap * (found.label[mine][:, None] == known.label[theirs])
-        crowd[mine] = inside[:, crowds[theirs]].max(axis=1, initial=0)
-        rows, columns = np.nonzero((overlap >= lowest) & ~crowds[theirs])
+    for mine, theirs in _by_image(image, known.image):
+        some = _pick(shapes[0], place[mine]), _pick(shapes[1], theirs)
+        overlap = _overlap(*some, known.crowd[theirs], kind)
+        apart = known.apart[theirs]
+        same = label[mine][:, None] == known.label[theirs]
+        idle[mine] = (overlap * same)[:, apart].max(axis=1, initial=0)
+        rows, columns = np.nonzero((overlap >= lowest) & ~apart)
         pairs.append(np.stack([mine[rows], number[theirs[columns]]], axis=1))
         ious.append(overlap[rows, columns])
     pair, iou = np.concatenate(pairs), np.concatenate(ious)
     order = np.argsort(pair[:, 0], kind="stable")
-    return pair[order], iou[order], crowd
+    return pair[order], iou[order], idle
+
+
+def _overlap(first: Any, second: Any, crowd: Bools, kind: str) -> Floats:
+    from pycocotools import mask as coco_mask
+
+    if kind != "bbox":
+        first = [to_rle(mask, *mask["size"]) for mask in first]
+    overlap = np.asarray(coco_mask.iou(first, second, crowd.astype(np.uint8)))
+    if kind == "boundary":
+        overlap = np.where(crowd, overlap, np.minimum(overlap, boundary_overlaps(first, second)))
+    return overlap
 
 
 def _by_image(first: Ints, second: Ints) -> list[tuple[Ints, Ints]]:
@@ -301,4 +280,6 @@ def _by_image(first: Ints, second: Ints) -> list[tuple[Ints, Ints]]:
 
 
 def _pick(shapes: Any, places: Ints) -> Any:
-    return [shapes[i] for i in places.tolist()] if isinstance(shapes, list) else shapes[places]
+    if isinstance(shapes, np.ndarray):
+        return shapes[places]
+    return [shapes[i] for i in places.tolist()]

@@ -4,12 +4,15 @@ Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
 https://arxiv.org/abs/1706.04599, Sec. 2: the expected calibration error.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ovdet.evaluation.assignment import Bools, Coco, Floats, Ints, assign, find_overlaps
+from ovdet.evaluation.assignment import Bools, Floats, Ints, assign, find_overlaps
+from ovdet.evaluation.results import Results
+from ovdet.evaluation.truth import Coco
 from ovdet.structures import InputError
 
 
@@ -53,7 +56,7 @@ class Thresholds:
 
 def detection_calibration(
     truth: Coco,
-    results: list[dict[str, Any]],
+    results: Results | Sequence[dict[str, Any]],
     kind: str = "bbox",
     *,
     threshold: float = 0.5,
@@ -64,7 +67,7 @@ def detection_calibration(
     Args:
         truth: A COCO object; classes are in ascending order of their ids.
         results: COCO results, scores in [0, 1].
-        kind: ``bbox`` or ``segm``.
+        kind: ``bbox``, ``segm`` or ``boundary``.
         threshold: A detection is an object of its class from this overlap on.
         bins: M, at least 1.
 

@@ -8,6 +8,7 @@ Two choices where the published habits differ: a class counts if it has an objec
 evaluation; and the threshold itself belongs to the detections that are right.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ import numpy as np
 from ovdet.evaluation.assignment import (
     Assignment,
     Bools,
-    Coco,
     Floats,
     Ints,
     Overlaps,
@@ -24,6 +24,8 @@ from ovdet.evaluation.assignment import (
     find_overlaps,
 )
 from ovdet.evaluation.precision import mean_known, precision_curves
+from ovdet.evaluation.results import Results
+from ovdet.evaluation.truth import Coco
 from ovdet.structures import InputError
 
 CAUSES = ("classification", "localisation", "both", "duplicate", "background", "missed")
@@ -51,7 +53,7 @@ class Causes:
 
 def detection_errors(
     truth: Coco,
-    results: list[dict[str, Any]],
+    results: Results | Sequence[dict[str, Any]],
     kind: str = "bbox",
     *,
     threshold: float = 0.5,
@@ -62,7 +64,7 @@ def detection_errors(
     Args:
         truth: A COCO object.
         results: COCO results.
-        kind: ``bbox`` or ``segm``.
+        kind: ``bbox``, ``segm`` or ``boundary``.
         threshold: A detection is an object of its class from this overlap on.
         background: A detection that overlaps nothing more than this found background.
 

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ovdet.evaluation.assignment import Coco
 from ovdet.evaluation.errors import CAUSES
 from ovdet.evaluation.precision import RECALLS, mean_known
+from ovdet.evaluation.results import Results
+from ovdet.evaluation.run_lengths import to_rle
+from ovdet.evaluation.truth import Coco
 from ovdet.structures import InputError
 
 if TYPE_CHECKING:
@@ -32,15 +34,13 @@ _NAME = 22  # characters of a class name that are shown
 _BOXES = 60  # of a kind in one image that are drawn; more would hide it
 
 
-def draw_page(
-    judged: "Judged", truth: Coco, results: list[dict[str, Any]], image_dir: Path | None
-) -> bytes:
+def draw_page(judged: "Judged", truth: Coco, results: Results, image_dir: Path | None) -> bytes:
     """Return the page as a PNG file's bytes.
 
     Args:
         judged: What the results are worth.
         truth: The COCO object that was judged by.
-        results: The COCO results that were judged.
+        results: The results that were judged.
         image_dir: The folder of the images; None draws boxes on grey.
 
     Raises:
@@ -170,7 +170,7 @@ _PANELS = (_curves, _causes, _scores, _confusions, _classes, _weakest)
 def _show(
     frame: "Axes",
     judged: "Judged",
-    files: tuple[Coco, list[dict[str, Any]]],
+    files: tuple[Coco, Results],
     image: int,
     image_dir: Path | None,
 ) -> None:
@@ -187,10 +187,10 @@ def _show(
         for i in chosen[:_BOXES]:
             annotation = truth["annotations"][overlaps.annotation[i]]
             name = judged.names[overlaps.object_label[i]] if style == "--" else ""
-            _box(frame, _corners(annotation) * scale, colour, style, name)
+            _box(frame, np.array(annotation["bbox"]) * scale, colour, style, name)
     for i in wrong[:_BOXES]:
         name = f"{judged.names[overlaps.label[i]][:_NAME]} {overlaps.score[i]:.2f}"
-        _box(frame, _corners(results[overlaps.result[i]]) * scale, _WRONG, "-", name)
+        _box(frame, _sides(results, int(overlaps.result[i])) * scale, _WRONG, "-", name)
     frame.set_xlim(0, picture.shape[1])
     frame.set_ylim(picture.shape[0], 0)
     frame.set_title(f"{entry['id']}: {len(wrong)} wrong, {len(lost)} missed", fontsize=10)
@@ -217,13 +217,15 @@ def _box(frame: "Axes", box: NDArray[np.float64], colour: str, style: str, name:
         )
 
 
-def _corners(entry: dict[str, Any]) -> NDArray[np.float64]:
-    """Return x, y, width and height, px."""
-    if "bbox" in entry:
-        return np.array(entry["bbox"], np.float64)
+def _sides(results: Results, place: int) -> NDArray[np.float64]:
+    """Return x, y, width and height of a detection, px."""
+    if results.boxes is not None:
+        sides: NDArray[np.float64] = results.boxes[place]
+        return sides
     from pycocotools import mask as coco_mask
 
-    box: NDArray[np.float64] = coco_mask.toBbox(entry["segmentation"])
+    mask = results.masks[place] if results.masks is not None else {}
+    box: NDArray[np.float64] = coco_mask.toBbox(to_rle(mask, *mask["size"]))
     return box
 
 

@@ -6,7 +6,7 @@ went wrong; as JSON for programs, as Markdown and as one picture for people.
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import numpy as np
 from ovdet.evaluation.assignment import (
     Assignment,
     Bools,
-    Coco,
     Floats,
     Ints,
     Overlaps,
@@ -26,6 +25,8 @@ from ovdet.evaluation.assignment import (
 from ovdet.evaluation.calibration import Calibration, Thresholds, calibrate, suggest_thresholds
 from ovdet.evaluation.errors import CAUSES, split_errors
 from ovdet.evaluation.precision import mean_known, precision_curves
+from ovdet.evaluation.results import Results, as_results
+from ovdet.evaluation.truth import Coco
 from ovdet.structures import InputError, atomic_write
 
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -84,7 +85,7 @@ class Judged:
 def write_report(
     folder: Path,
     truth: Coco,
-    results: list[dict[str, Any]],
+    results: Results | Sequence[dict[str, Any]],
     kind: str = "bbox",
     image_dir: Path | None = None,
     novel_ids: Collection[int] = (),
@@ -95,7 +96,7 @@ def write_report(
         folder: Where to write; made where it is missing.
         truth: A COCO object; with ``neg_category_ids`` it is judged as LVIS is.
         results: COCO results.
-        kind: ``bbox`` or ``segm``.
+        kind: ``bbox``, ``segm`` or ``boundary``.
         image_dir: The folder of the images that the picture shows; None draws boxes on grey.
         novel_ids: Category ids of the novel classes; all others are base.
 
@@ -103,19 +104,19 @@ def write_report(
         The files that were written.
 
     Raises:
-        InputError: If ``kind`` is unknown, the truth has no object, a result is not usable (see
-            :func:`~ovdet.evaluation.assignment.find_overlaps`) or an image to be shown cannot be
-            read; nothing is written then.
+        InputError: If ``kind`` is unknown, the truth has no object, the truth or a result is wrong
+            or an image to be shown cannot be read; nothing is written then.
         OSError: If the folder cannot be written to.
     """
     from ovdet.evaluation.page import draw_page
 
-    judged = judge(truth, results, kind, novel_ids)
+    found = results if isinstance(results, Results) else as_results(results, truth, kind)
+    judged = judge(truth, found, kind, novel_ids)
     record = _record(judged, truth, kind)
     files = {
         "report.json": (json.dumps(_known(record), indent=1) + "\n").encode(),
         "report.md": _markdown(record).encode(),
-        "report.png": draw_page(judged, truth, results, image_dir),
+        "report.png": draw_page(judged, truth, found, image_dir),
     }
     for name, data in files.items():
         atomic_write(Path(folder) / name, data)
@@ -123,7 +124,10 @@ def write_report(
 
 
 def judge(
-    truth: Coco, results: list[dict[str, Any]], kind: str = "bbox", novel_ids: Collection[int] = ()
+    truth: Coco,
+    results: Results | Sequence[dict[str, Any]],
+    kind: str = "bbox",
+    novel_ids: Collection[int] = (),
 ) -> Judged:
     """Return all that the report says, as arrays; arguments and errors as :func:`write_report`."""
     overlaps = find_overlaps(truth, results, kind, lowest=0.1)

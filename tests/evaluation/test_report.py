@@ -137,7 +137,7 @@ def test_scores_beyond_one_are_not_calibrated(tmp_path):
     [
         ({"truth": coco([], images=3)}, "must hold an object"),
         ({"kind": "keypoints"}, "kind must be one of"),
-        ({"results": [result(8, 5, (0, 0, 1, 1), 1.0)]}, "names image 8"),
+        ({"results": [result(8, 5, (0, 0, 1, 1), 1.0)]}, "image_id 8 is not in the truth"),
         ({"image_dir": "nowhere"}, "cannot be read as an image"),
     ],
 )
