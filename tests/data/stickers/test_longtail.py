@@ -16,6 +16,7 @@ from ovdet.data.stickers.longtail import (
 from ovdet.data.stickers.names import HELD_OUT, NAMES
 from ovdet.data.stickers.scenes import Placed
 from ovdet.data.stickers.tracks import write_track
+from ovdet.evaluation import evaluate_lvis
 from ovdet.structures import Vocabulary
 
 NOTHING = Federated((), (), ())
@@ -120,6 +121,29 @@ def test_the_track_is_read_as_any_federated_file(small_track):
         assert len(sample.negative) == 12
         assert not present & set(sample.negative)
         assert set(sample.not_exhaustive) <= present
+
+
+def test_an_evaluator_minds_what_was_asked_and_nothing_else(small_track):
+    truth = read(small_track("stickers-lv"), "val")
+    found = [
+        {key: item[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.5}
+        for item in truth["annotations"]
+    ]
+    assert evaluate_lvis(truth, found)["all/AP"] == pytest.approx(1)
+    shown = {item["category_id"] for item in truth["annotations"]}
+    wrong = []
+    for image in truth["images"]:
+        own = {i["category_id"] for i in truth["annotations"] if i["image_id"] == image["id"]}
+        entry = {"image_id": image["id"], "bbox": [0, 0, 9, 9], "score": 0.9}
+        unasked = shown - own - set(image["neg_category_ids"])
+        wrong += [entry | {"category_id": number} for number in unasked]
+    assert wrong
+    assert evaluate_lvis(truth, found + wrong)["all/AP"] == pytest.approx(1)
+    for image in truth["images"]:  # the same mistakes, where it was looked and nothing found
+        image["neg_category_ids"] = sorted(
+            {item["category_id"] for item in wrong if item["image_id"] == image["id"]}
+        )
+    assert evaluate_lvis(truth, found + wrong)["all/AP"] < 0.9
 
 
 @pytest.mark.usefixtures("font")
