@@ -50,7 +50,7 @@ def draw_page(judged: "Judged", truth: Coco, results: Results, image_dir: Path |
 
     figure = Figure(figsize=(16, 17))
     panels = figure.add_gridspec(
-        2, 3, left=0.09, right=0.98, top=0.97, bottom=0.5, wspace=0.42, hspace=0.24
+        2, 3, left=0.13, right=0.98, top=0.97, bottom=0.5, wspace=0.45, hspace=0.24
     )
     for number, draw in enumerate(_PANELS):
         draw(figure.add_subplot(panels[divmod(number, 3)]), judged)
@@ -77,7 +77,7 @@ def _curves(panel: "Axes", judged: "Judged") -> None:
                 panel.plot(RECALLS, curves.mean(axis=0), style, color=colour, label=label)
     panel.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision, mean over classes")
     panel.set_title("Precision and recall")
-    panel.legend(fontsize=9)
+    panel.legend(fontsize=8, framealpha=0.6, loc="upper right")
 
 
 def _causes(panel: "Axes", judged: "Judged") -> None:
@@ -88,7 +88,7 @@ def _causes(panel: "Axes", judged: "Judged") -> None:
         for c, gain in zip(CAUSES, gains, strict=True)
     ]
     panel.bar_label(bars, counts[::-1], padding=3, fontsize=9)
-    panel.margins(x=0.25)
+    panel.margins(x=0.3)
     panel.set_xlabel("AP50 to be gained, points (number)")
     panel.set_title(f"What is lacking to AP50 {100 * judged.errors['AP']:.1f}")
 
@@ -122,7 +122,7 @@ def _confusions(panel: "Axes", judged: "Judged") -> None:
         panel.set_axis_off()
         panel.text(0.5, 0.5, "none", ha="center")
         return
-    names = [_printable(name) for name in judged.names]
+    names = [_printable(name, _NAME // 2) for name in judged.names]
     counts = [int(judged.confusions[pair]) for pair in pairs]
     rows = np.arange(len(pairs))[::-1]
     shares = [100 * judged.confusions[pair] / judged.overlaps.positives[pair[0]] for pair in pairs]
@@ -130,7 +130,7 @@ def _confusions(panel: "Axes", judged: "Judged") -> None:
     panel.set_yticks(rows, [f"{names[a]} → {names[b]}" for a, b in pairs], fontsize=9)
     labels = [f"{count}  ({share:.0f} %)" for count, share in zip(counts, shares, strict=True)]
     panel.bar_label(bars, labels, padding=3, fontsize=9)
-    panel.margins(x=0.25)
+    panel.margins(x=0.3)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_xlabel("objects (part of the class)")
 
@@ -155,11 +155,11 @@ def _weakest(panel: "Axes", judged: "Judged") -> None:
     weak = known[np.argsort(precision[known], kind="stable")][:12]
     rows = np.arange(len(weak))[::-1]
     bars = panel.barh(rows, 100 * precision[weak], color="#999999")
-    panel.set_yticks(rows, [_printable(judged.names[i]) for i in weak], fontsize=9)
+    panel.set_yticks(rows, [_printable(judged.names[i], _NAME - 6) for i in weak], fontsize=9)
     counts = judged.overlaps.positives[weak]
     pairs = zip(precision[weak], counts, strict=True)
     panel.bar_label(bars, [f"{100 * p:.1f}  ({n})" for p, n in pairs], padding=3, fontsize=9)
-    panel.margins(x=0.25)
+    panel.set_xlim(0, max(1.0, 130 * precision[weak].max(initial=0)))
     panel.set_xlabel("AP, % (objects)")
     panel.set_title("Weakest classes")
 
@@ -189,7 +189,7 @@ def _show(
             name = judged.names[overlaps.object_label[i]] if style == "--" else ""
             _box(frame, np.array(annotation["bbox"]) * scale, colour, style, name)
     for i in wrong[:_BOXES]:
-        name = f"{judged.names[overlaps.label[i]][:_NAME]} {overlaps.score[i]:.2f}"
+        name = f"{_short(judged.names[overlaps.label[i]], _NAME)} {overlaps.score[i]:.2f}"
         _box(frame, _sides(results, int(overlaps.result[i])) * scale, _WRONG, "-", name)
     frame.set_xlim(0, picture.shape[1])
     frame.set_ylim(picture.shape[0], 0)
@@ -209,7 +209,7 @@ def _box(frame: "Axes", box: NDArray[np.float64], colour: str, style: str, name:
         frame.text(
             x,
             y,
-            _printable(name),
+            _printable(name, _NAME + 8),
             fontsize=7,
             verticalalignment="bottom",
             clip_on=True,
@@ -248,13 +248,17 @@ def _picture(entry: dict[str, Any], image_dir: Path | None) -> tuple[NDArray[np.
         raise InputError(f"{path}: cannot be read as an image: {error}") from error
 
 
-def _printable(name: str) -> str:
+def _printable(name: str, length: int) -> str:
     """Return a name that the page's font can write, without matplotlib's own signs."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     font = get_font(findfont(FontProperties()))
-    short = name if len(name) <= _NAME + 6 else f"{name[:_NAME]}..."
     known = "".join(
-        c if font.get_char_index(ord(c)) else c.encode("unicode_escape").decode() for c in short
+        c if font.get_char_index(ord(c)) else c.encode("unicode_escape").decode()
+        for c in _short(name, length)
     )
     return known.replace("$", r"\$")
+
+
+def _short(name: str, length: int) -> str:
+    return name if len(name) <= length + 2 else f"{name[:length]}..."

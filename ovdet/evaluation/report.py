@@ -364,12 +364,13 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
     row["name"] = entry["name"] + "".join(f" ({group})" for group in entry["groups"])
     score = entry["threshold"]
     row["threshold"] = "-" if math.isnan(score) else f"{score:.3f}"
-    return {key.replace("_", " "): value for key, value in row.items()}
+    return row
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [keys, ["---" if isinstance(rows[0].get(key), str) else "---:" for key in keys]]
+    titles = [key.replace("_", " ") for key in keys]
+    lines = [titles, ["---" if isinstance(rows[0].get(key), str) else "---:" for key in keys]]
     lines += [[_cell(row.get(key, math.nan)) for key in keys] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

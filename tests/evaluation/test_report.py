@@ -6,7 +6,7 @@ import pytest
 from detections import SIDE, coco, result, scattered
 from PIL import Image
 
-from ovdet.evaluation import evaluate_coco, write_report
+from ovdet.evaluation import evaluate_coco, evaluate_lvis, write_report
 from ovdet.evaluation.report import judge
 from ovdet.structures import InputError
 
@@ -91,6 +91,27 @@ def test_the_summary_is_cocos(kind):
         assert known.mean() == pytest.approx(reference[f"{group}/AP"], abs=1e-12)
         assert known[0].mean() == pytest.approx(reference[f"{group}/AP50"], abs=1e-12)
         assert known[5].mean() == pytest.approx(reference[f"{group}/AP75"], abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_summary_is_lviss(seed):
+    truth, results = scattered(seed, crowds=False)
+    rng = np.random.default_rng(seed)
+    for image in truth["images"]:
+        absent = {5, 2, 9, 4} - {
+            a["category_id"] for a in truth["annotations"] if a["image_id"] == image["id"]
+        }
+        image["neg_category_ids"] = [c for c in sorted(absent) if rng.random() < 0.5]
+        image["not_exhaustive_category_ids"] = [2] if rng.random() < 0.3 else []
+    for category, letter in zip(truth["categories"], "frcc", strict=True):
+        category["frequency"] = letter
+    reference = evaluate_lvis(truth, results)
+    judged = judge(truth, results)
+    precision = judged.curves.mean(axis=2)
+    assert set(judged.groups) == {"frequent", "rare", "common", "all"}
+    for group, members in judged.groups.items():
+        known = precision[:, members & ~np.isnan(precision[0])]
+        assert known.mean() == pytest.approx(reference[f"{group}/AP"], abs=1e-12)
 
 
 def test_frequencies_are_groups():
