@@ -24,6 +24,16 @@ _TRACKS = {
 _CONVERSIONS = {
     "coco-ov": ("data/coco", "COCO 2017 as OV-COCO: 48 base and 17 novel classes"),
     "lvis-ov": ("data/lvis", "LVIS v1 as OV-LVIS: 866 base and 337 novel (rare) classes"),
+    "voc": ("data/VOCdevkit", "PASCAL VOC 2007 and 2012: boxes, label maps of 20 and 21 classes"),
+    "yolo": ("data/yolo", "a data set of your own with data.yaml and label files, as COCO JSON"),
+    "odinw": ("data/odinw", "the 13 small detection sets of ODinW"),
+    "coco-captions": ("data/coco", "COCO 2017's captions"),
+    "flickr30k-entities": ("data/flickr30k", "Flickr30k Entities: phrases of captions and boxes"),
+    "refcoco": ("data/refer", "RefCOCO, RefCOCO+ and RefCOCOg: expressions that mean one box"),
+    "ade20k": ("data/ade", "ADE20K: label maps of 150 and of 847 classes"),
+    "context": ("data/VOCdevkit/VOC2010", "PASCAL Context: label maps of 59 and of 459 classes"),
+    "cocostuff": ("data/coco", "COCO-Stuff: label maps of 171 classes"),
+    "cityscapes": ("data/cityscapes", "Cityscapes: label maps of 19 classes"),
 }
 
 

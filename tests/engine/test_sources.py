@@ -85,6 +85,8 @@ def test_tiny_clip_learns_from_a_stream_and_a_folder(tmp_path):
     folder.dataset.ann_file = str(tmp_path / "caps/annotations/train.json")
     folder.dataset.image_dir = str(tmp_path / "caps/train")
     config.track = config.val = None
+    config.model.text.update(width=16, layers=1, heads=1)
+    config.model.image.trunk.widths = (4, 4, 8, 8)
     config.train.update(iters=5, num_workers=0)
     seen = []
     runner = train(tmp_path / "run", config, seen)

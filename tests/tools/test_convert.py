@@ -2,7 +2,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from ovdet.data.convert import CONVERSIONS
 from ovdet.data.stickers.sprites import find_font
 from ovdet.data.stickers.tracks import TRACKS
 from ovdet.structures import InputError
@@ -23,7 +25,7 @@ def test_every_track_has_a_command(convert, capsys):
         convert.main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in TRACKS)
+    assert {line.split()[0] for line in text.splitlines() if line} >= {*TRACKS, *CONVERSIONS}
 
 
 def test_writes_and_prints_hashes(convert, capsys, tmp_path):
@@ -52,3 +54,40 @@ def test_bad_input_is_one_line_and_status_2(convert, capsys, tmp_path, monkeypat
         "convert.py: OVDET_STICKER_FONT must name the file NotoColorEmoji.ttf, got 'nowhere.ttf'",
     ]
     assert not list(tmp_path.iterdir())
+
+
+def test_converts_and_checks(convert, capsys, tmp_path):
+    source, out = tmp_path / "city", tmp_path / "out"
+    path = source / "gtFine/val/ulm/ulm_000001_000019_gtFine_labelIds.png"
+    path.parent.mkdir(parents=True)
+    Image.new("L", (2, 2), 7).save(path)
+    words = ["cityscapes", str(source), str(out), "--partial"]
+    assert convert.main([*words, "--check"]) == 0
+    assert not out.exists()
+    assert convert.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == lines[2:]
+    assert [line.split("  ")[1:] for line in lines[2:]] == [
+        [f"{out}/labels/val/", "1 maps"], [f"{out}/vocabulary.json", "19 classes"]
+    ]  # fmt: skip
+    assert convert.main(words) == 2
+    assert convert.main([*words, "--force"]) == 0
+    assert convert.main([*words, "--check"]) == 0
+
+
+def test_a_conversion_that_fails_is_one_line_and_status_2(convert, capsys, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/mine.txt").write_text("not yours")
+    calls = [
+        ["voc", str(tmp_path / "none"), str(tmp_path / "out")],
+        ["voc", str(tmp_path), str(tmp_path / "out")],
+        ["voc", str(tmp_path), str(tmp_path / "work"), "--force"],
+    ]
+    assert [convert.main(call) for call in calls] == [2, 2, 2]
+    assert capsys.readouterr().err.splitlines() == [
+        f"convert.py: {tmp_path}/none: there is no such folder",
+        f"convert.py: {tmp_path}: must hold the folder VOC2007 or VOC2012",
+        f"convert.py: {tmp_path}/work holds no conversion (no file conversion.sha256), so it is "
+        "not replaced",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]

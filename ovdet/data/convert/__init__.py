@@ -7,9 +7,19 @@ of ``CONVERSIONS``. What is written is described in ``configs/base/datasets/READ
 from pathlib import Path
 from typing import Protocol
 
+from ovdet.data.convert.ade20k import convert_ade20k
+from ovdet.data.convert.cityscapes import convert_cityscapes
+from ovdet.data.convert.coco_captions import convert_coco_captions
 from ovdet.data.convert.coco_ov import convert_coco_ov
+from ovdet.data.convert.cocostuff import convert_cocostuff
+from ovdet.data.convert.context import convert_context
+from ovdet.data.convert.flickr30k_entities import convert_flickr30k_entities
 from ovdet.data.convert.lvis_ov import convert_lvis_ov
+from ovdet.data.convert.odinw import convert_odinw
 from ovdet.data.convert.output import Output, Written
+from ovdet.data.convert.refcoco import convert_refcoco
+from ovdet.data.convert.voc import convert_voc
+from ovdet.data.convert.yolo import convert_yolo
 from ovdet.structures import InputError
 
 __all__ = ["CONVERSIONS", "Output", "Written", "convert"]
@@ -26,6 +36,16 @@ class Conversion(Protocol):
 CONVERSIONS: dict[str, Conversion] = {
     "coco-ov": convert_coco_ov,
     "lvis-ov": convert_lvis_ov,
+    "voc": convert_voc,
+    "yolo": convert_yolo,
+    "odinw": convert_odinw,
+    "coco-captions": convert_coco_captions,
+    "flickr30k-entities": convert_flickr30k_entities,
+    "refcoco": convert_refcoco,
+    "ade20k": convert_ade20k,
+    "context": convert_context,
+    "cocostuff": convert_cocostuff,
+    "cityscapes": convert_cityscapes,
 }
 """Name to conversion."""
 
