@@ -1,7 +1,6 @@
 """Semantic segmentation from folders of label maps, as any library can write them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +14,12 @@ _SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 _IGNORED = {"L": 255, "P": 255, "I;16": 65_535, "I": 65_535}
 
 
-@dataclass(frozen=True)
-class LabelRule:
-    """How the values of a folder's maps become classes; see :func:`relabel`.
-
-    Attributes:
-        first: The value of class 0; lower ones have no class.
-        last: A class that also takes all values beyond it, or None.
-    """
-
-    first: int = 0
-    last: int | None = None
-
-
 def evaluate_label_maps(
     truth: Path,
     results: Path,
     vocabulary: Vocabulary,
     *,
-    truth_rule: LabelRule | None = None,
-    results_rule: LabelRule | None = None,
+    last: int | None = None,
     absent: str = "skip",
     classes: bool = False,
 ) -> dict[str, float]:
@@ -47,8 +32,7 @@ def evaluate_label_maps(
         results: The folder of the predictions, with a map of the same name for each, the ending
             apart.
         vocabulary: The C classes; its novel ones are unseen.
-        truth_rule: How the truth's values become classes where they are not places already.
-        results_rule: The same for the predictions.
+        last: A class that also takes all predictions beyond it, or None; see :func:`relabel`.
         absent: Which classes without truth count, see :func:`evaluate_semantic`.
         classes: Also give each class's IoU.
 
@@ -64,12 +48,9 @@ def evaluate_label_maps(
     size = len(vocabulary)
     confusion = np.zeros((size, size + 1), np.int64)
     for name, path in known.items():
-        pair = [
-            _classes(path, truth_rule or LabelRule()),
-            _classes(found[name], results_rule or LabelRule()),
-        ]
+        theirs, mine = _classes(path), _classes(found[name], last)
         try:
-            confusion += confusion_matrix(pair[0], pair[1], size)
+            confusion += confusion_matrix(theirs, mine, size)
         except InputError as error:
             raise InputError(f"{found[name]} against {path}: {error}") from error
     names: Sequence[str] = vocabulary.names if classes else ()
@@ -99,7 +80,7 @@ def _match(known: dict[Path, Path], found: dict[Path, Path], results: Path) -> N
             raise InputError(f"{results}: {what} image {names[0]}{more}")
 
 
-def _classes(path: Path, rule: LabelRule) -> NDArray[np.int64]:
+def _classes(path: Path, last: int | None = None) -> NDArray[np.int64]:
     try:
         with Image.open(path) as image:
             mode, values = image.mode, np.asarray(image)
@@ -107,4 +88,4 @@ def _classes(path: Path, rule: LabelRule) -> NDArray[np.int64]:
         raise InputError(f"{path}: cannot be read as an image: {error}") from error
     if mode not in _IGNORED:
         raise InputError(f"{path}: must be a label map of one channel, got the mode {mode}")
-    return relabel(values, first=rule.first, last=rule.last, ignored=(_IGNORED[mode],))
+    return relabel(values, ignored=(_IGNORED[mode],), last=last)

@@ -74,7 +74,8 @@ def evaluate_semantic(
         ``hIoU``; ``pAcc``, the part of pixels that are right; ``mAcc``, its mean over classes;
         ``fwIoU``, IoU weighted by pixels; all in [0, 1], NaN where there is nothing to measure.
         ``classes`` and ``absent classes`` tell how many classes the mean took and how many have no
-        truth.
+        truth; where there are such, ``mIoU(skip)``, ``mIoU(claimed)`` and ``mIoU(zero)`` give all
+        three habits, so that any published figure finds its like.
 
     Raises:
         InputError: If ``confusion`` is not [C, C + 1], ``absent`` is unknown, or ``novel`` or
@@ -89,9 +90,15 @@ def evaluate_semantic(
         iou, accuracy = right / (truth + claimed - right), right / truth
     iou[truth == 0] = np.nan
     weighted = float(np.nansum(truth * iou) / truth.sum()) if truth.any() else float("nan")
-    if absent != "skip":
-        iou[(truth == 0) & ((claimed > 0) | (absent == "zero"))] = 0
+    habits = {
+        "skip": iou,
+        "claimed": np.where((truth == 0) & (claimed > 0), 0, iou),
+        "zero": np.where(truth == 0, 0, iou),
+    }
+    iou = habits[absent]
     report = {"mIoU": mean_known(iou)}
+    if truth.any() and not truth.all():
+        report |= {f"mIoU({habit})": mean_known(values) for habit, values in habits.items()}
     if any(novel):
         unseen = np.array(novel, np.bool_)
         report["mIoU(S)"], report["mIoU(U)"] = mean_known(iou[~unseen]), mean_known(iou[unseen])
@@ -109,15 +116,11 @@ def harmonic(first: float, second: float) -> float:
     return 0.0 if total == 0 else 2 * first * second / total
 
 
-def relabel(
-    values: NDArray[Any], *, first: int = 0, ignored: Sequence[int] = (), last: int | None = None
-) -> Ints:
+def relabel(values: NDArray[Any], *, ignored: Sequence[int] = (), last: int | None = None) -> Ints:
     """Return stored values as classes.
 
     Args:
-        values: [H, W], whole numbers as a file has them.
-        first: The value of class 0. Lower ones are ignored: with 1, the 0 of ADE20K-150,
-            of PASCAL VOC without background and of PASCAL Context 59.
+        values: [H, W], whole numbers.
         ignored: Values without a class: 255 in 8 bits, 65535 in 16.
         last: A class that also takes all values beyond it: 20 with CAT-Seg's VOC with background,
             where models are asked for Context's 59 names and what is none of the 20 is background.
@@ -125,8 +128,8 @@ def relabel(
     Returns:
         [H, W], int64, ``IGNORED`` where there is no class.
     """
-    classes = values.astype(np.int64) - first
-    skip = (classes < 0) | np.isin(values, list(ignored))
+    classes = values.astype(np.int64)
+    skip = np.isin(classes, list(ignored))
     if last is not None:
         classes = np.minimum(classes, last)
     return np.where(skip, IGNORED, classes)

@@ -81,6 +81,9 @@ def test_classes_without_truth_as_told(absent, mean, classes):
     assert report["pAcc"] == pytest.approx(3 / 6)
     assert report["mAcc"] == pytest.approx((3 / 4 + 0) / 2)
     assert report["fwIoU"] == pytest.approx(4 / 6 * 3 / 6)
+    habits = [report[f"mIoU({habit})"] for habit in ("skip", "claimed", "zero")]
+    assert habits == pytest.approx([3 / 6 / 2, 3 / 6 / 3, 3 / 6 / 4])
+    assert report[f"mIoU({absent})"] == report["mIoU"]
 
 
 def test_seen_unseen_and_their_harmonic_mean():
@@ -91,7 +94,7 @@ def test_seen_unseen_and_their_harmonic_mean():
     assert report["mIoU(U)"] == pytest.approx(unseen)
     assert report["hIoU"] == pytest.approx(2 * seen * unseen / (seen + unseen))
     assert report["IoU/b"] == pytest.approx(2 / 5)
-    assert "hIoU" not in evaluate_semantic(confusion)
+    assert not {"hIoU", "mIoU(zero)"} & set(evaluate_semantic(confusion))
 
 
 def test_seen_and_unseen_both_at_zero():
@@ -116,7 +119,7 @@ def test_nothing_to_measure(shape):
 
 def test_stored_values_become_classes():
     values = np.array([[0, 1, 150, 255]], np.uint8)
-    assert relabel(values, first=1, ignored=(255,)).tolist() == [[-1, 0, 149, -1]]
+    assert relabel(values, ignored=(255,)).tolist() == [[0, 1, 150, -1]]
     wide = np.array([[0, 458, 65_535]], np.uint16)
     assert relabel(wide, ignored=(65_535,)).tolist() == [[0, 458, -1]]
     assert relabel(np.array([[3, 20, 58]]), last=20).tolist() == [[3, 20, 20]]
