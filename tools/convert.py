@@ -22,18 +22,18 @@ _TRACKS = {
 
 
 _CONVERSIONS = {
-    "coco-ov": ("data/coco", "COCO 2017 as OV-COCO: 48 base and 17 novel classes"),
-    "lvis-ov": ("data/lvis", "LVIS v1 as OV-LVIS: 866 base and 337 novel (rare) classes"),
-    "voc": ("data/VOCdevkit", "PASCAL VOC 2007 and 2012: boxes, label maps of 20 and 21 classes"),
-    "yolo": ("data/yolo", "a data set of your own with data.yaml and label files, as COCO JSON"),
-    "odinw": ("data/odinw", "the 13 small detection sets of ODinW"),
-    "coco-captions": ("data/coco", "COCO 2017's captions"),
-    "flickr30k-entities": ("data/flickr30k", "Flickr30k Entities: phrases of captions and boxes"),
-    "refcoco": ("data/refer", "RefCOCO, RefCOCO+ and RefCOCOg: expressions that mean one box"),
-    "ade20k": ("data/ade", "ADE20K: label maps of 150 and of 847 classes"),
-    "context": ("data/VOCdevkit/VOC2010", "PASCAL Context: label maps of 59 and of 459 classes"),
-    "cocostuff": ("data/coco", "COCO-Stuff: label maps of 171 classes"),
-    "cityscapes": ("data/cityscapes", "Cityscapes: label maps of 19 classes"),
+    "coco-ov": ("coco", "coco-ov", "COCO 2017 as OV-COCO: 48 base and 17 novel classes"),
+    "lvis-ov": ("lvis", "lvis-ov", "LVIS v1 as OV-LVIS: 866 base, 337 novel (rare) classes"),
+    "voc": ("VOCdevkit", "voc", "PASCAL VOC 2007, 2012: boxes, label maps of 20 and 21 classes"),
+    "yolo": ("yolo", "yolo-coco", "data of your own with data.yaml and label files"),
+    "odinw": ("odinw", "odinw-coco", "the 13 small detection sets of ODinW"),
+    "coco-captions": ("coco", "coco-captions", "COCO 2017's captions"),
+    "flickr30k-entities": ("flickr30k", "flickr30k-entities", "phrases of captions and boxes"),
+    "refcoco": ("refer", "refcoco", "RefCOCO, RefCOCO+, RefCOCOg: expressions that mean one box"),
+    "ade20k": ("ade", "ade20k", "ADE20K: label maps of 150 and of 847 classes"),
+    "context": ("VOCdevkit/VOC2010", "context", "PASCAL Context: maps of 59 and 459 classes"),
+    "cocostuff": ("coco", "cocostuff", "COCO-Stuff: label maps of 171 classes"),
+    "cityscapes": ("cityscapes", "cityscapes-labels", "Cityscapes: label maps of 19 classes"),
 }
 
 
@@ -50,15 +50,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         command.add_argument("--train", type=int, metavar="N", help="number of training images")
         command.add_argument("--val", type=int, metavar="N", help="number of validation images")
         command.add_argument("--force", action="store_true", help="replace OUT if not empty")
-    for name, (source, text) in _CONVERSIONS.items():
-        out = f"data/{name}"
+    for name, (source, out, text) in _CONVERSIONS.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "source", nargs="?", default=source, metavar="SOURCE", help=f"its folder ({source})"
-        )
-        command.add_argument(
-            "out", nargs="?", default=out, metavar="OUT", help=f"folder to make ({out})"
-        )
+        for place, folder, told in (("source", source, "its folder"), ("out", out, "to make")):
+            default = f"data/{folder}"
+            command.add_argument(
+                place, nargs="?", default=default, metavar=place.upper(), help=f"{told} ({default})"
+            )
         command.add_argument(
             "--check", action="store_true", help="write nothing: check SOURCE, and OUT if there"
         )

@@ -170,3 +170,14 @@ def test_a_part_is_refused_unless_told(draw, run):
     draw("train2017/1.png", [[0]])
     with pytest.raises(InputError, match=r"must hold 118,287 maps .*, found 1; --partial"):
         run("cocostuff", partial=False)
+
+
+def test_the_59_are_those_that_others_pick():
+    # open-mmlab/mmsegmentation, tools/dataset_converters/pascal_context.py: ids in the 459
+    ids = (
+        2, 259, 260, 415, 324, 9, 258, 144, 18, 19, 22, 23, 397, 25, 284, 158, 159, 416, 33, 162,
+        420, 454, 295, 296, 427, 44, 45, 46, 308, 59, 440, 445, 31, 232, 65, 354, 424, 68, 326, 72,
+        458, 34, 207, 80, 355, 85, 347, 220, 349, 360, 98, 187, 104, 105, 366, 189, 368, 113, 115,
+    )  # fmt: skip
+    every, few = vocabulary("context-459"), vocabulary("context-59")
+    assert [every.names[i - 1] for i in sorted(ids)] == list(few.names)
