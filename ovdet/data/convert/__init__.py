@@ -1,7 +1,7 @@
 """Published data sets into the project's formats; ``tools/convert.py`` is the command line.
 
 A conversion is one function ``(source, output, partial=...)`` in a module of its own and one entry
-of ``CONVERSIONS``. What is written is described in ``configs/base/datasets/README.md``.
+of ``CONVERSIONS``; its docstring tells what it writes.
 """
 
 from pathlib import Path
