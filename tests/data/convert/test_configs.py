@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,16 @@ def flickr(data, _):
     image(root / "flickr30k-images/1.jpg")
 
 
+def refcoco(data, make):
+    name = "COCO_train2014_000000000001.jpg"
+    record = make([(1, 1)], [1])
+    record["images"][0]["file_name"] = name
+    ref = {"ann_id": 1, "image_id": 1, "split": "val", "sentences": [{"sent": "the man"}]}
+    text(data / "refer/refcoco/instances.json", json.dumps(record))
+    (data / "refer/refcoco/refs(unc).p").write_bytes(pickle.dumps([ref]))
+    image(data / f"coco/train2014/{name}")
+
+
 @pytest.mark.parametrize(
     ("config", "name", "make"),
     [
@@ -123,6 +134,7 @@ def flickr(data, _):
         ("context_59", "context", context),
         ("cityscapes", "cityscapes", cityscapes),
         ("flickr30k_entities", "flickr30k-entities", flickr),
+        ("refcoco", "refcoco", refcoco),
     ],
 )
 def test_what_is_converted_is_what_a_config_reads(data, defaults, coco_record, config, name, make):
