@@ -13,10 +13,11 @@ from ovdet.data.splits import names, vocabulary
 PAGE = Path(__file__).parents[3] / "configs/base/datasets/README.md"
 FOLDER = Path(importlib.util.find_spec("ovdet.data.splits").origin).parent
 TEXT = PAGE.read_text(encoding="utf-8")
+OF_ALL = {"Vocabularies", "Commands", "Formats and data sets", "Results of other libraries"}
 SECTIONS = {
     title: body
     for title, body in re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", TEXT, flags=re.MULTILINE)
-    if title not in {"Vocabularies", "Commands"}
+    if title not in OF_ALL
 }
 
 
