@@ -2,7 +2,7 @@
 
 from ovdet.data.annotations import Annotations, read_annotations
 from ovdet.data.caption_files import CaptionFileDataset, PickCaption
-from ovdet.data.captions import CaptionDataset
+from ovdet.data.captions import CaptionDataset, ReplayedStream
 from ovdet.data.coco import CocoDataset, collate
 from ovdet.data.images import read_rgb
 from ovdet.data.panoptic import PanopticDataset
@@ -26,6 +26,7 @@ __all__ = [
     "PhraseDataset",
     "PickCaption",
     "RandomFlip",
+    "ReplayedStream",
     "Resize",
     "ResizeTo",
     "ScaleJitter",

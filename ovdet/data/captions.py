@@ -1,6 +1,7 @@
 """Images with sentences, from a stream that is told only a number."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,10 +25,11 @@ def sticker_names() -> list[str]:
 
 
 class Captioned(Protocol):
-    """One item of a stream: a picture [S, S, 3] and a sentence about it."""
+    """One item of a stream: a picture [S, S, 3], a sentence about it, and others as true."""
 
     image: NDArray[np.uint8]
     caption: str
+    rewrites: list[str]
 
 
 class CaptionSource(Protocol):
@@ -36,6 +38,72 @@ class CaptionSource(Protocol):
     def __getitem__(self, index: int) -> Captioned:
         """Return item ``index``, always the same."""
         ...
+
+
+@dataclass(frozen=True)
+class CaptionedPicture:
+    """One item of a stream.
+
+    Attributes:
+        image: [S, S, 3], uint8, RGB.
+        caption: A sentence about it.
+        rewrites: Other sentences about it.
+    """
+
+    image: NDArray[np.uint8]
+    caption: str
+    rewrites: list[str]
+
+
+@DATASETS.register_module()
+class ReplayedStream:
+    """Shows each picture of a costly stream several times, every time with another sentence.
+
+    Draws come in passes of ``window`` pictures in random order; from one pass to the next a share
+    of 1 / ``repeats`` is new. Item i is always the same, so training resumes exactly; what was
+    rendered is kept until its last pass.
+
+    Args:
+        stream: What is shown.
+        repeats: How often a picture is shown, at least 1.
+        window: Pictures a pass and in memory, a multiple of ``repeats``.
+        seed: Of the order within a pass.
+
+    Raises:
+        InputError: If a number is too small or the window no multiple.
+    """
+
+    def __init__(
+        self, stream: CaptionSource, *, repeats: int, window: int = 16384, seed: int = 0
+    ) -> None:
+        if repeats < 1 or window < repeats or window % repeats:
+            raise InputError(
+                f"window must be a multiple of repeats, and both above 0, got {window}, {repeats}"
+            )
+        self.stream = stream
+        self.window = window
+        self.fresh = window // repeats
+        self.seed = seed
+        self._kept: dict[int, CaptionedPicture] = {}
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
+
+    def __getitem__(self, index: int) -> CaptionedPicture:
+        """Return what draw ``index`` shows."""
+        run, place = divmod(index, self.window)
+        if self._order[0] != run:
+            order = np.random.default_rng((self.seed, run)).permutation(self.window)
+            self._order = (run, order)
+            self._kept = {k: v for k, v in self._kept.items() if k >= run * self.fresh}
+        number = run * self.fresh + int(self._order[1][place])
+        item = self._kept.get(number)
+        if item is None:
+            found = self.stream[number]
+            item = CaptionedPicture(found.image, found.caption, list(found.rewrites))
+            self._kept[number] = item
+        sentences = [item.caption, *item.rewrites]
+        told = run % len(sentences)  # a picture's passes follow each other, so each tells another
+        others = sentences[:told] + sentences[told + 1 :]
+        return CaptionedPicture(item.image, sentences[told], others)
 
 
 @DATASETS.register_module()

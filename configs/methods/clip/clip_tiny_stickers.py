@@ -13,7 +13,15 @@ _base_ = [
     "../../base/runtime.py",
 ]
 
-train = dict(batch_size=128, num_workers=1, iters=3100, checkpoint_interval=200, val_interval=800)
+# Rendering costs as much as a step: each picture is shown four times, every time told anew.
+stream = dict(type="ReplayedStream", stream=dict(type="CaptionStream", size=64, seed=0), repeats=4)
+train = dict(
+    dataset=dict(stream=dict(_delete_=True, **stream)),
+    batch_size=128,
+    iters=4400,
+    checkpoint_interval=200,
+    val_interval=1100,
+)
 optim = dict(lr=2e-3, betas=(0.9, 0.98), clip=1.0, warmup=60, precision="bfloat16")
 crops = dict(
     type="CocoDataset",

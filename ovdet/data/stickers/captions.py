@@ -29,7 +29,7 @@ from ovdet.structures import InputError
 _PORTRAITS = 0.92  # share of pictures about one object
 # Whatever else tells two captions apart is learnt before names are, and instead of them.
 _PLACED_PORTRAITS = 0.05  # share of portraits whose caption says where
-_RECOLOURED = 0.12  # share of objects with a colour of their own
+_RECOLOURED = 0.06  # share of objects with a colour of their own
 _CROPS = 0.85  # share of the portraits that look like an enlarged box of a detector
 _CROP_SIZES = (14.0, 60.0)  # side of the objects that detectors crop, px
 _NEIGHBOURS = 0.35  # share of portraits with one thing behind the object; in front, likewise

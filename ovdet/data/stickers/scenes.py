@@ -51,7 +51,7 @@ class SceneSpec:
     sizes: tuple[float, float] = (10, 48)
     clutter: tuple[int, int] = (1, 4)
     clutter_sizes: tuple[float, float] = (6, 36)
-    recolour: float = 0.1
+    recolour: float = 0.0
     rotation: float = 25
     brightness: tuple[float, float] = (0.8, 1.2)
     contrast: tuple[float, float] = (0.75, 1.2)

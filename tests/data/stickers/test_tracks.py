@@ -11,8 +11,8 @@ from ovdet.structures import InputError, Vocabulary
 
 # of the annotation files; they change with SceneSpec's numbers and with nothing else
 HASHES = {
-    "train_all": "a8d36e8a18fbc19abc3d261a2b84f5000016dacdd8109e4c2cb521f6dd477706",
-    "train_base": "36705d9998812f70e99ec7c5c3b890697c3ec4c2581b84f2116278abaa84a051",
+    "train_all": "cd7d320b26b8cdc57ce0ac3388cc5a87a8193290463dbc342539ff23048d2f92",
+    "train_base": "fbb639493e5dc93d5131b4c284614237bdeb9cd3325d35a961226e7dd62e2edc",
     "val": "d8a313eddbe3ffb9dcdffddd1d76ce874796c6fba161a4b3b3ce4a90fb36f118",
     "vocabulary": "36e877993986e84924b89688b03ab153843f3c8a2513ae739fa264f93091ac62",
 }
