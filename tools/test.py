@@ -25,6 +25,7 @@ def main(words: list[str] | None = None) -> int:
         load_config,
         parse_options,
     )
+    from ovdet.evaluation.protocols import headlines
     from ovdet.structures import atomic_write
 
     try:
@@ -44,6 +45,8 @@ def main(words: list[str] | None = None) -> int:
         return fail(error, 2)
     except KeyboardInterrupt:
         return fail("stopped", 130)
+    for line in headlines(metrics):
+        print(line)
     print(f"{options.checkpoint} on {config.val.dataset.get('ann_file', 'the config data')}, in %")
     print(format_metrics(metrics))
     print(f"written to {work_dir / 'metrics.json'}")

@@ -171,7 +171,7 @@ def _sizes(images: list[dict[str, Any]], image_ids: Ints) -> Floats:
     if not order:
         return np.zeros((len(image_ids), 2))
     ids = np.array([image["id"] for image in order], np.int64)
-    sides = np.array([[image["height"], image["width"]] for image in order], np.float64)
+    sides = np.array([[i.get("height", 0), i.get("width", 0)] for i in order], np.float64)
     found: Floats = sides[np.minimum(np.searchsorted(ids, image_ids), len(ids) - 1)]
     return found
 

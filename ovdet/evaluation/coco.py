@@ -21,6 +21,7 @@ from ovdet.evaluation.tables import (
     summarize,
 )
 from ovdet.evaluation.truth import Coco, as_truth
+from ovdet.structures import without_collection
 
 MEASURES = {
     "AP": Measure(),
@@ -38,6 +39,7 @@ MEASURES = {
 }
 
 
+@without_collection()
 def evaluate_coco(
     truth: Coco,
     results: Results | Sequence[dict[str, Any]],

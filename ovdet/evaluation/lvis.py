@@ -19,7 +19,7 @@ from ovdet.evaluation.coco import by_class
 from ovdet.evaluation.results import Results, as_results, check_kind
 from ovdet.evaluation.tables import ALL, Bools, Measure, Rules, check_backend, measure, summarize
 from ovdet.evaluation.truth import Coco, Truth, as_truth
-from ovdet.structures import InputError
+from ovdet.structures import InputError, without_collection
 
 PER_IMAGE = 300
 PER_CLASS = 10_000
@@ -39,6 +39,7 @@ MEASURES = {
 _UNLIMITED = 10**9
 
 
+@without_collection()
 def evaluate_lvis(
     truth: Coco,
     results: Results | Sequence[dict[str, Any]],

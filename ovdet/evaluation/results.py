@@ -4,9 +4,7 @@ A results file says nothing about itself, and most mistakes in one (another data
 instead of sides) give a low score instead of an error. What cannot be meant is therefore refused.
 """
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import itemgetter
@@ -97,15 +95,14 @@ def read_results(path: Path, truth: Coco, kind: str = "bbox", *, partial: bool =
     Raises:
         InputError: Also if the file is not JSON; the message begins with its path.
     """
-    with _no_collection():
-        entries = read_json(path)
-        if not isinstance(entries, list):
-            found = "an object" if isinstance(entries, dict) else type(entries).__name__
-            raise InputError(f"{path}: must be a list of results, got {found}")
-        try:
-            return as_results(entries, truth, kind, partial=partial)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        found = "an object" if isinstance(entries, dict) else type(entries).__name__
+        raise InputError(f"{path}: must be a list of results, got {found}")
+    try:
+        return as_results(entries, truth, kind, partial=partial)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def as_results(
@@ -180,15 +177,3 @@ def _boxes(entries: Sequence[dict[str, Any]]) -> Floats:
     if flat.size and flat.dtype.kind not in "if":
         raise TypeError("bbox")
     return flat.astype(np.float64, copy=False).reshape(-1, 4)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Leave out garbage collection: it walks a million new objects again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

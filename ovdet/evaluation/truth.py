@@ -44,8 +44,8 @@ def read_truth(path: Path) -> Coco:
     """Read a COCO or LVIS annotation file.
 
     Raises:
-        InputError: If it is not JSON, or not an object with the three lists; the message begins
-            with the path.
+        InputError: If it is not JSON, or lacks one of the three lists, or an id stands twice; the
+            message begins with the path.
     """
     record = read_json(path)
     for key in _LISTS:
@@ -53,6 +53,11 @@ def read_truth(path: Path) -> Coco:
             raise InputError(f"{path}: must be a COCO object with a list '{key}'")
         if not all(isinstance(entry, dict) for entry in record[key]):
             raise InputError(f"{path}: {key} must be objects")
+    try:
+        _by_id(record["images"], "image")
+        _by_id(record["categories"], "category")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     return {key: record[key] for key in _LISTS}
 
 

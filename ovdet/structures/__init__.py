@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from ovdet.structures.errors import InputError
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
+    from ovdet.structures.memory import without_collection
     from ovdet.structures.regions import Regions
     from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
     from ovdet.structures.slots import (
@@ -44,6 +45,7 @@ _HOMES = {
     "batch_images": "samples",
     "batch_semantic": "samples",
     "read_json": "files",
+    "without_collection": "memory",
 }
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "batch_images",
     "batch_semantic",
     "read_json",
+    "without_collection",
 ]
 
 

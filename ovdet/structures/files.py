@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ovdet.structures.errors import InputError
+from ovdet.structures.memory import without_collection
 
 
 def zoo_folder() -> Path:
@@ -53,7 +54,8 @@ def read_json(path: Path) -> Any:
         InputError: If the file is missing, not UTF-8 or not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with without_collection():
+            return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

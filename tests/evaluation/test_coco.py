@@ -2,48 +2,11 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from detections import IDS, coco, draw, result
 
-from ovdet.evaluation import CocoMetric, class_agnostic_average_recall, evaluate_coco
-from ovdet.evaluation.stored import fetch
-from ovdet.ops.masks import encode_rle, paste_rle
-from ovdet.structures import InputError, Regions, Sample, Vocabulary
-
-SIDE = 40
-IDS = (5, 2, 9, 4)
-
-
-def coco(boxes, categories=IDS, images=1):
-    """A truth of (image, category, x, y, width, height), each box its own mask."""
-    annotations = [
-        {
-            "id": number,
-            "image_id": image,
-            "category_id": category,
-            "bbox": list(box),
-            "area": box[2] * box[3],
-            "iscrowd": 0,
-            "segmentation": draw(box),
-        }
-        for number, (image, category, *box) in enumerate(boxes, 1)
-    ]
-    return {
-        "images": [{"id": i, "height": SIDE, "width": SIDE} for i in range(1, images + 1)],
-        "annotations": annotations,
-        "categories": [{"id": c, "name": f"class {c}"} for c in categories],
-    }
-
-
-def draw(box):
-    x, y, width, height = box
-    mask = torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
-    mask[0, round(y) : round(y + height), round(x) : round(x + width)] = True
-    return encode_rle(mask)[0]
-
-
-def result(image, category, box, score):
-    entry = {"image_id": image, "category_id": category, "bbox": list(box), "score": score}
-    return entry | {"segmentation": draw(box)}
+from ovdet.evaluation import class_agnostic_average_recall, evaluate_coco
+from ovdet.evaluation.coco import MEASURES
+from ovdet.structures import InputError
 
 
 def random_world(seed):
@@ -72,6 +35,7 @@ def test_both_backends_agree(kind, seed):
     ours = evaluate_coco(truth, results, kind, [9], classes=True)
     reference = evaluate_coco(truth, results, kind, [9], backend="pycocotools", classes=True)
     assert ours.keys() == reference.keys()
+    assert {key.split("/")[1] for key in ours if key.startswith("all/")} == set(MEASURES)
     assert 0.05 < ours["all/AP50"] < 0.95
     for key, value in ours.items():
         assert value == pytest.approx(reference[key], abs=1e-12, nan_ok=True), key
@@ -152,68 +116,43 @@ def test_masks_need_masks():
         evaluate_coco(truth, [result(1, 5, (0, 0, 10, 10), 0.9)], "segm")
 
 
-def metric_over(truth, predictions, **options):
-    metric = CocoMetric(**options)
-    vocabulary = Vocabulary(
-        tuple(f"class {i}" for i in IDS), ids=IDS, novel=(False, False, True, True)
-    )
-    metric.dataset_meta = {"vocabulary": vocabulary, "truth": lambda: truth}
-    for image, regions in predictions.items():
-        sample = Sample(torch.zeros(3, 8, 8), image, original_size=(SIDE, SIDE))
-        metric.process({"samples": [sample]}, [regions])
-    return metric.evaluate(len(predictions))
+def test_both_habits_of_all():
+    """Two base classes and one novel one; a base class without truth makes the difference."""
+    truth = coco([(1, 5, 0, 0, 10, 10), (1, 9, 0, 20, 10, 10)], categories=(5, 2, 9))
+    results = [result(1, 5, (0, 0, 10, 10), 0.9), result(1, 9, (20, 20, 10, 10), 0.9)]
+    found = evaluate_coco(truth, results, novel_ids=[9])
+    assert found["all/AP50"] == pytest.approx(1 / 2)  # of the two classes with truth
+    assert found["weighted/AP50"] == pytest.approx((2 * 1 + 1 * 0) / 3)
+    assert not [key for key in evaluate_coco(truth, results) if key.startswith("weighted")]
 
 
-def regions(rows, masks=None):
-    boxes = torch.tensor([row[2:] for row in rows], dtype=torch.float32).reshape(-1, 4)
-    return Regions(
-        boxes,
-        torch.zeros(len(rows), dtype=torch.int64),
-        scores=torch.tensor([row[1] for row in rows]),
-        labels=torch.tensor([row[0] for row in rows], dtype=torch.int64),
-        masks=masks,
-    )
+def test_sizes_are_those_of_the_masks():
+    """A thin mask in a large box is small; its box alone would make it medium."""
+    truth = coco([(1, 5, 0, 0, 40, 40)])
+    thin = draw((0, 0, 40, 10))
+    truth["annotations"][0] |= {"segmentation": thin, "area": 400}
+    results = [result(1, 5, (0, 0, 40, 40), 0.9) | {"segmentation": thin}]
+    stray = result(1, 5, (0, 0, 40, 40), 0.95) | {"segmentation": draw((0, 20, 40, 10))}
+    for backend in ("hotcoco", "pycocotools", "numpy"):
+        found = evaluate_coco(truth, [stray, *results], "segm", backend=backend)
+        assert found["all/APs"] == pytest.approx(0.5)  # the stray mask is small, so it counts
+        assert math.isnan(found["all/APm"])
 
 
-def test_the_metric_scores_predictions_of_any_mask_form():
-    truth = coco([(1, 5, 0, 0, 10, 10), (2, 9, 5, 5, 20, 20)], images=2)
-    first = regions([(0, 0.9, 0, 0, 10, 10)], torch.ones(1, 7, 7))
-    whole = torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
-    whole[0, 5:25, 5:25] = True
-    found = metric_over(truth, {1: first, 2: regions([(2, 0.8, 5, 5, 25, 25)], whole)})
-    for kind in ("bbox", "segm"):
-        assert found[f"coco/{kind}/novel/AP"] == pytest.approx(1.0)
-        assert found[f"coco/{kind}/base/AP"] == pytest.approx(1.0)
-    assert found["coco/recall50@100/novel"] == 1.0
+def test_boundaries_are_stricter_than_masks():
+    truth = coco([(1, 5, 0, 0, 30, 30)])
+    results = [result(1, 5, (0, 0, 28, 28), 0.9)]
+    # Outlines 1 px wide: none of the guess's right and lower edge is the object's.
+    shared, union = 28 + 27, (4 * 30 - 4) + (4 * 28 - 4) - (28 + 27)
+    assert evaluate_coco(truth, results, "segm")["all/AP75"] == pytest.approx(1.0)
+    assert shared / union < 0.5
+    assert evaluate_coco(truth, results, "boundary")["all/AP50"] == 0.0
 
 
-def test_the_best_are_kept():
-    truth = coco([(1, 5, 0, 0, 10, 10)])
-    rows = [(0, 0.1, 0, 0, 10, 10), (0, 0.9, 20, 20, 30, 30)]
-    assert metric_over(truth, {1: regions(rows)}, kinds=["bbox"], top=1)["coco/bbox/all/AP"] == 0
-    found = metric_over(truth, {1: regions(rows)}, kinds=["bbox"], top=2)
-    assert found["coco/bbox/all/AP"] == pytest.approx(0.5)
-
-
-def test_no_predictions_at_all():
-    found = metric_over(coco([(1, 5, 0, 0, 10, 10)]), {1: regions([], torch.zeros(0, 7, 7))})
-    assert found["coco/segm/all/AP"] == 0
-
-
-def test_the_metric_needs_a_data_set_with_boxes():
-    metric = CocoMetric()
-    metric.dataset_meta = {}
-    with pytest.raises(InputError, match="gives no vocabulary"):
-        metric.process({"samples": []}, [])
-
-
-def test_masks_are_pasted_into_the_stored_image():
-    masks, boxes = torch.rand(2, 7, 7), torch.tensor([[0.0, 0, 9, 9], [3, 4, 20, 30]])
-    metric = CocoMetric(["segm"])
-    metric.dataset_meta = {"vocabulary": Vocabulary(("a",))}
-    sample = Sample(torch.zeros(3, 8, 8), 1, original_size=(SIDE, SIDE))
-    metric.process(
-        {"samples": [sample]}, [regions([(0, 0.9, *boxes[0]), (0, 0.8, *boxes[1])], masks)]
-    )
-    stored = fetch(metric.results[0])
-    assert [r["segmentation"] for r in stored] == paste_rle(masks, boxes, SIDE, SIDE)
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_single_classes(kind):
+    truth, results = random_world(1)
+    found = evaluate_coco(truth, results, kind, classes=True)
+    single = [found[f"AP/class {i}"] for i in IDS if f"AP/class {i}" in found]
+    assert len(single) >= 2
+    assert np.mean(single) == pytest.approx(found["all/AP"])

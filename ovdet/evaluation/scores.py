@@ -1,0 +1,115 @@
+"""What a protocol measured, as a file for programs and one for people."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ovdet.evaluation.protocols import Answer, Question, find_protocol, headline, percent
+from ovdet.structures import atomic_write
+
+_CHUNK = 2**20
+_OF_CLASSES = {"AP", "AP50", "PQ", "IoU"}
+_COUNTS = {"classes", "absent classes", "images", "sets", "phrases", "expressions"}
+_WIDEST = 10
+
+
+def write_scores(folder: Path, name: str, question: Question, answer: Answer) -> list[Path]:
+    """Write ``scores.json`` and ``scores.md``.
+
+    Both name the protocol, the files with their sha256 and the version, so that others can check.
+
+    Args:
+        folder: Where to write; made where it is missing.
+        name: The protocol's.
+        question: What was measured.
+        answer: What came out.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        OSError: If the folder cannot be written to.
+    """
+    record = describe(name, question, answer)
+    figures = {key: None if math.isnan(value) else value for key, value in answer.figures.items()}
+    files = {
+        "scores.json": (json.dumps(record | {"figures": figures}, indent=1) + "\n").encode(),
+        "scores.md": _markdown(record, answer).encode(),
+    }
+    for key, data in files.items():
+        atomic_write(folder / key, data)
+    return [folder / key for key in files]
+
+
+def describe(name: str, question: Question, answer: Answer) -> dict[str, Any]:
+    """Return what was measured, without the figures."""
+    from ovdet import __version__
+
+    protocol = find_protocol(name)
+    record: dict[str, Any] = {
+        "protocol": name,
+        "about": protocol.about,
+        "headline": headline(protocol, answer.figures),
+        "truth": _identify(question.truth),
+        "results": _identify(question.results),
+        "version": f"ovdet {__version__}",
+        "notes": list(answer.notes),
+    }
+    if protocol.kinds:
+        record |= {"kind": question.kind, "backend": question.backend}
+    return record
+
+
+def table(figures: dict[str, float]) -> list[str]:
+    """Return figures as a Markdown table: a line for each measure, a column for each group, in %.
+
+    Many groups, such as the sets of ODinW, have a line each instead. Figures of single classes,
+    which no published table has, are left out; so are counts.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    groups: dict[str, None] = {}
+    for key, value in figures.items():
+        group, _, measure = key.rpartition("/")
+        if key not in _COUNTS and key.split("/")[0] not in _OF_CLASSES:
+            rows.setdefault(measure, {})[group] = value
+            groups[group] = None
+    cells = {(g, m): percent(row[g]) for m, row in rows.items() for g in row}
+    across, down = (list(groups), list(rows))
+    turned = len(across) > _WIDEST
+    if turned:
+        across, down = down, across
+    lines = [["", *across], ["---", *("---:" for _ in across)]]
+    lines += [
+        [line, *(cells.get((line, c) if turned else (c, line), "") for c in across)]
+        for line in down
+    ]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _markdown(record: dict[str, Any], answer: Answer) -> str:
+    what = f"{record['protocol']}, {record['kind']}" if "kind" in record else record["protocol"]
+    files = [
+        f"- {key}: `{record[key]['name']}`, sha256 `{record[key].get('sha256', 'a folder')}`"
+        for key in ("truth", "results")
+    ]
+    parts = [
+        f"# {what}: {record['headline']}",
+        f"{record['about']}; figures in %, - is what cannot be measured. {record['version']}.",
+        "\n".join(files),
+        *(f"Note: {note}." for note in record["notes"]),
+        "\n".join(table(answer.figures)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _identify(path: Path) -> dict[str, str]:
+    """Return a file's name and sha256; a folder has its name alone."""
+    if not path.is_file():
+        return {"name": path.name}
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return {"name": path.name, "sha256": digest.hexdigest()}
