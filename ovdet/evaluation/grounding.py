@@ -16,6 +16,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from numpy.typing import NDArray
 
+from ovdet.evaluation.entries import box, brief, finite, items, whole
 from ovdet.evaluation.recall import box_iou
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Regions, Sample
@@ -74,8 +75,8 @@ def evaluate_phrases(
         ``phrases``, how many have one. A phrase without a result is missed.
 
     Raises:
-        InputError: If a result is of an unknown image, sentence or phrase, or its box or score is
-            no number.
+        InputError: If the truth has no sentences, or a result is of an unknown image, sentence or
+            phrase, or its box or score is no number.
     """
     targets = _targets(truth)
     places = first_hits(_ranked(truth, results, targets), list(targets.values()))
@@ -105,18 +106,19 @@ Key = tuple[int, int]
 
 def _targets(truth: dict[str, Any]) -> dict[Key, Floats]:
     """Return the boxes of each phrase that has any, by sentence and phrase."""
+    sides = {
+        whole(entry, "id", f"annotation {place}"): box(entry, f"annotation {place}")
+        for place, entry in enumerate(items(truth, "annotations", "the truth"))
+    }
     targets: dict[Key, Floats] = {}
-    try:
-        sides = {entry["id"]: entry["bbox"] for entry in truth["annotations"]}
-        for number, sentence in enumerate(truth["sentences"]):
-            for place, phrase in enumerate(sentence["phrases"]):
-                if boxes := [sides[i] for i in phrase["annotation_ids"]]:
-                    targets[number, place] = _corners(np.array(boxes, np.float64))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            "the truth must have a list 'sentences' with 'phrases' whose 'annotation_ids' are "
-            f"those of annotations with a bbox, lacks {error}"
-        ) from error
+    for number, sentence in enumerate(items(truth, "sentences", "the truth")):
+        where = f"sentence {number}"
+        for place, phrase in enumerate(items(sentence, "phrases", where)):
+            ids = items(phrase, "annotation_ids", f"{where}, phrase {place}")
+            if wrong := [i for i in ids if type(i) is not int or i not in sides]:
+                raise InputError(f"{where}, phrase {place} names no annotation: {brief(wrong[0])}")
+            if ids:
+                targets[number, place] = _corners(np.array([sides[i] for i in ids]))
     return targets
 
 
@@ -125,48 +127,37 @@ def _ranked(
 ) -> list[Floats]:
     """Return the boxes of each target's phrase, best first; of equal scores the earlier first."""
     sizes = [len(sentence["phrases"]) for sentence in truth["sentences"]]
-    images = [sentence["image_id"] for sentence in truth["sentences"]]
+    images = [
+        whole(sentence, "image_id", f"sentence {number}")
+        for number, sentence in enumerate(truth["sentences"])
+    ]
     found: dict[Key, list[int]] = {key: [] for key in targets}
     boxes, scores = np.zeros((len(results), 4)), np.zeros(len(results))
     for number, result in enumerate(results):
-        key = _place(result, sizes, number)
-        if result.get("image_id") != images[key[0]]:
+        where = f"result {number}"
+        key = _place(result, sizes, where)
+        if whole(result, "image_id", where) != images[key[0]]:
             raise InputError(
-                f"result {number} must be of image {images[key[0]]} as its sentence, "
-                f"got {result.get('image_id')}"
+                f"{where} must be of image {images[key[0]]} as its sentence, "
+                f"got {result['image_id']}"
             )
-        boxes[number], scores[number] = _values(result, number)
+        boxes[number], scores[number] = box(result, where), finite(result, "score", where)
         if key in found:
             found[key].append(number)
     ordered = [sorted(numbers, key=lambda n: -scores[n]) for numbers in found.values()]
     return [_corners(boxes[numbers]) for numbers in ordered]
 
 
-def _place(result: dict[str, Any], sizes: Sequence[int], number: int) -> Key:
-    sentence, phrase = result.get("sentence"), result.get("phrase")
-    if type(sentence) is not int or not 0 <= sentence < len(sizes):
+def _place(result: dict[str, Any], sizes: Sequence[int], where: str) -> Key:
+    sentence, phrase = whole(result, "sentence", where), whole(result, "phrase", where)
+    if not 0 <= sentence < len(sizes):
+        raise InputError(f"{where}: sentence must be 0 to {len(sizes) - 1}, got {sentence}")
+    if not 0 <= phrase < sizes[sentence]:
         raise InputError(
-            f"sentence must be 0 to {len(sizes) - 1}, got {sentence!r} in result {number}"
-        )
-    if type(phrase) is not int or not 0 <= phrase < sizes[sentence]:
-        raise InputError(
-            f"phrase must be 0 to {sizes[sentence] - 1} in sentence {sentence}, got {phrase!r} "
-            f"in result {number}"
+            f"{where}: phrase must be 0 to {sizes[sentence] - 1} in sentence {sentence}, "
+            f"got {phrase}"
         )
     return sentence, phrase
-
-
-def _values(result: dict[str, Any], number: int) -> tuple[list[float], float]:
-    try:
-        box, score = [float(side) for side in result["bbox"]], float(result["score"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"result {number} must have a bbox and a score of numbers") from error
-    if len(box) != 4 or not np.isfinite([*box, score]).all():
-        raise InputError(
-            f"result {number} must have a bbox of four finite numbers and a finite score, "
-            f"got {box} and {score}"
-        )
-    return box, score
 
 
 def _corners(boxes: Floats) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from ovdet.evaluation.entries import whole
 from ovdet.evaluation.precision import mean_known
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Sample, read_json
@@ -250,14 +251,11 @@ def _read(path: Path, *more: str) -> dict[str, Any]:
 
 
 def _categories(entries: list[Any], path: Path) -> tuple[list[int], list[str], list[bool]]:
-    for place, entry in enumerate(entries):
-        if not isinstance(entry, dict) or type(entry.get("id")) is not int:
-            raise InputError(f"{path}: categories[{place}] must have a whole number 'id'")
-    return (
-        [entry["id"] for entry in entries],
-        [str(entry.get("name", entry["id"])) for entry in entries],
-        [bool(entry.get("isthing", 1)) for entry in entries],
-    )
+    ids = [whole(entry, "id", f"{path}: category {i}") for i, entry in enumerate(entries)]
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{path}: category ids must be distinct")
+    names = [str(entry.get("name", entry["id"])) for entry in entries]
+    return ids, names, [bool(entry.get("isthing", 1)) for entry in entries]
 
 
 def _answers(truth: list[Any], found: list[Any], path: Path) -> dict[int, dict[str, Any]]:
@@ -279,14 +277,13 @@ def _answers(truth: list[Any], found: list[Any], path: Path) -> dict[int, dict[s
 def _segments(entry: dict[str, Any], folder: Path, place: dict[int, int], where: str) -> Segments:
     labels: dict[int, int] = {}
     for info in entry["segments_info"]:
-        if not isinstance(info, dict) or type(info.get("id")) is not int:
-            raise InputError(f"{where}: a segment must have a whole number 'id'")
-        if info.get("category_id") not in place:
+        number = whole(info, "id", f"{where}: a segment")
+        category = whole(info, "category_id", f"{where}: segment {number}")
+        if category not in place:
             raise InputError(
-                f"{where}: segment {info['id']} names category {info.get('category_id')}, "
-                "unknown to the truth"
+                f"{where}: segment {number} names category {category}, unknown to the truth"
             )
-        labels[info["id"]] = place[info["category_id"]]
+        labels[number] = place[category]
     crowds = [info["id"] for info in entry["segments_info"] if info.get("iscrowd")]
     return Segments.of(read_ids(folder / entry["file_name"]), labels, crowds)
 

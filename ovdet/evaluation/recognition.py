@@ -8,6 +8,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from ovdet.evaluation.entries import finite, whole
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Sample
 
@@ -69,38 +70,51 @@ def evaluate_classification(
         InputError: If an image has several classes, or a result is of an unknown image or class or
             has a score that is not finite.
     """
-    own: dict[int, int] = {}
-    for annotation in truth["annotations"]:
-        image, category = annotation["image_id"], annotation["category_id"]
-        if own.setdefault(image, category) != category:
-            raise InputError(f"an image must have one class, image {image} has several")
-    images = {image["id"] for image in truth["images"]}
-    categories = {category["id"] for category in truth["categories"]}
+    own = _own_classes(truth)
+    answers = _answers(truth, results)
     best: dict[int, float] = {}
-    for number, result in enumerate(results):
-        _check_result(result, images, categories, number)
-        if own.get(result["image_id"]) == result["category_id"]:
-            known = best.get(result["image_id"], -np.inf)
-            best[result["image_id"]] = max(known, result["score"])
+    for image, category, score in answers:
+        if own.get(image) == category:
+            best[image] = max(best.get(image, -np.inf), score)
     ahead = dict.fromkeys(best, 1)  # itself
-    for result in results:
-        image = result["image_id"]
-        if image in best and result["category_id"] != own[image]:
-            ahead[image] += result["score"] >= best[image]
+    for image, category, score in answers:
+        if image in best and category != own[image]:
+            ahead[image] += score >= best[image]
     place = np.array([ahead.get(image, np.inf) for image in own])
     report = {f"top{k}": float((place <= k).mean()) if own else float("nan") for k in tops}
     return report | {"images": float(len(own))}
 
 
-def _check_result(
-    result: dict[str, Any], images: set[int], categories: set[int], number: int
-) -> None:
-    for key, known in (("image_id", images), ("category_id", categories)):
-        if result.get(key) not in known:
-            raise InputError(f"result {number} names {key} {result.get(key)}, unknown to the truth")
-    score = result.get("score")
-    if not isinstance(score, int | float) or not np.isfinite(score):
-        raise InputError(f"score must be a finite number, got {score!r} in result {number}")
+def _own_classes(truth: dict[str, list[dict[str, Any]]]) -> dict[int, int]:
+    own: dict[int, int] = {}
+    for number, annotation in enumerate(truth["annotations"]):
+        where = f"annotation {number}"
+        image, category = (whole(annotation, key, where) for key in ("image_id", "category_id"))
+        if own.setdefault(image, category) != category:
+            raise InputError(f"an image must have one class, image {image} has several")
+    return own
+
+
+def _answers(
+    truth: dict[str, list[dict[str, Any]]], results: list[dict[str, Any]]
+) -> list[tuple[int, int, float]]:
+    """Return image, category and score of each result."""
+    images = {whole(image, "id", f"image {i}") for i, image in enumerate(truth["images"])}
+    categories = {
+        whole(entry, "id", f"category {i}") for i, entry in enumerate(truth["categories"])
+    }
+    answers = []
+    for number, result in enumerate(results):
+        where = f"result {number}"
+        image, category = (whole(result, key, where) for key in ("image_id", "category_id"))
+        for key, value, known in (
+            ("image_id", image, images),
+            ("category_id", category, categories),
+        ):
+            if value not in known:
+                raise InputError(f"{where} names {key} {value}, unknown to the truth")
+        answers.append((image, category, finite(result, "score", where)))
+    return answers
 
 
 def retrieval_recall(

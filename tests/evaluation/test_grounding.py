@@ -115,12 +115,12 @@ def test_an_expression_has_one_box():
     ("change", "message"),
     [
         ({"image_id": 8}, "result 1 must be of image 7 as its sentence, got 8"),
-        ({"sentence": 1}, "sentence must be 0 to 0, got 1 in result 1"),
-        ({"sentence": "0"}, "got '0' in result 1"),
+        ({"sentence": 1}, "result 1: sentence must be 0 to 0, got 1"),
+        ({"sentence": "0"}, "result 1 must have a whole number 'sentence', got '0'"),
         ({"phrase": 3}, "phrase must be 0 to 2 in sentence 0, got 3"),
-        ({"score": math.nan}, "a finite score"),
-        ({"bbox": [1, 2, 3]}, "result 1 must have a bbox of four finite numbers"),
-        ({"bbox": None}, "result 1 must have a bbox and a score"),
+        ({"score": math.nan}, "result 1 must have a finite number 'score', got nan"),
+        ({"bbox": [1, 2, 3]}, "result 1 must have a 'bbox' of four finite numbers"),
+        ({"bbox": None}, "of four finite numbers x, y, width, height .* got None"),
     ],
 )
 def test_bad_results(change, message):

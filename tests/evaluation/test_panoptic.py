@@ -237,7 +237,7 @@ def test_the_files_may_lie_elsewhere(files, tmp_path):
             lambda r: r["annotations"][0]["segments_info"].append({"id": 77, "category_id": 17}),
             "image 1: segment 77 has no pixel",
         ),
-        (lambda r: r["annotations"][0]["segments_info"].append(3), "a whole number 'id'"),
+        (lambda r: r["annotations"][0]["segments_info"].append(3), "image 1: a segment must be"),
     ],
 )
 def test_bad_files(files, change, message):

@@ -165,7 +165,7 @@ def test_given_classes_are_ranked_by_score():
     [
         (answer(4, 7, 0.5), "result 0 names image_id 4"),
         (answer(1, 6, 0.5), "result 0 names category_id 6"),
-        (answer(1, 7, math.nan), "score must be a finite number, got nan in result 0"),
+        (answer(1, 7, math.nan), "result 0 must have a finite number 'score', got nan"),
         (answer(1, 7, "high"), "got 'high'"),
     ],
 )
