@@ -1,8 +1,11 @@
 """Five samples measured by each accumulator, in one process or in the share that torchrun gives."""
 
+import atexit
 import json
 import os
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,8 @@ from mmengine.dataset import DefaultSampler
 from torch.nn.functional import normalize
 
 from ovdet.evaluation import (
+    CocoMetric,
+    LvisMetric,
     PanopticMetric,
     PhraseRecall,
     RetrievalRecall,
@@ -52,7 +57,51 @@ def panoptic_truth():
     return {"annotations": [{"image_id": i, "segments_info": infos} for i in range(COUNT)]}
 
 
+def boxes_truth():
+    """An LVIS object: each image shows two boxes, and is checked for the last class."""
+    lists = {"neg_category_ids": [3], "not_exhaustive_category_ids": []}
+    sides = [phrase_regions(i)[torch.arange(2)].boxes for i in range(COUNT)]
+    annotations = [
+        {"image_id": i, "category_id": label, "bbox": [x, y, u - x, v - y], "area": 9.0}
+        for i, boxes in enumerate(sides)
+        for label, (x, y, u, v) in enumerate(boxes.tolist(), 1)
+    ]
+    for number, annotation in enumerate(annotations, 1):
+        x, y, u, v = annotation["bbox"]
+        corners = [x, y, x + u, y, x + u, y + v, x, y + v]
+        annotation |= {"id": number, "iscrowd": 0, "segmentation": [corners]}
+    return {
+        "images": [{"id": i, "height": SIDE, "width": SIDE, **lists} for i in range(COUNT)],
+        "annotations": annotations,
+        "categories": [
+            {"id": i, "name": name, "frequency": letter}
+            for i, name, letter in zip((1, 2, 3), VOCABULARY.names, "rcf", strict=True)
+        ],
+    }
+
+
+def masked_regions(seed):
+    """Boxes with masks that fill their upper half."""
+    found = phrase_regions(seed)
+    masks = torch.zeros(len(found), 8, 8)
+    masks[:, :4] = 1
+    return replace(found, masks=masks)
+
+
+def lvis_metric():
+    """A metric whose truth lies in a file, as LVIS's always does."""
+    handle, name = tempfile.mkstemp(suffix=".json")
+    atexit.register(Path(name).unlink)
+    with os.fdopen(handle, "w") as file:
+        json.dump(boxes_truth(), file)
+    return LvisMetric(name)
+
+
+BUILDERS = {LvisMetric: lvis_metric}
+TRUTHS = {CocoMetric: boxes_truth}
 PREDICTIONS = {
+    CocoMetric: lambda i: masked_regions(i % 3),
+    LvisMetric: lambda i: masked_regions(i % 3),
     SemanticMetric: lambda i: torch.from_numpy(label_map(100 + i)),
     PanopticMetric: lambda i: segments(100 + i),
     PhraseRecall: lambda i: phrase_regions(100 + i),
@@ -72,8 +121,8 @@ def measure():
     """Return all figures of this process's share; empty in all processes but the first."""
     figures = {}
     for kind, predict in PREDICTIONS.items():
-        metric = kind()
-        metric.dataset_meta = META
+        metric = BUILDERS.get(kind, kind)()
+        metric.dataset_meta = META | ({"truth": TRUTHS[kind]} if kind in TRUTHS else {})
         for i in DefaultSampler(range(COUNT), shuffle=False, seed=0):
             truth = phrase_regions(i)[torch.arange(2)]
             size = (SIDE, SIDE)

@@ -61,20 +61,27 @@ def refuse_wrong(results: "Results", truth: "Coco", kind: str, *, partial: bool)
     raise InputError(f"result {first} (image {image}): {told(first)}{_more(int(wrong.sum()))}")
 
 
+def is_number(kind: type, *, whole: bool) -> bool:
+    """Return whether values of a type are numbers; a truth value is none."""
+    numbers = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    return issubclass(kind, numbers) and kind is not bool
+
+
 def _malformed(entry: Any, kind: str) -> str | None:
     """Tell what an entry lacks, if anything."""
     if not isinstance(entry, dict):
         return f"must be an object, got {type(entry).__name__}"
     for key in ("image_id", "category_id"):
-        if type(entry.get(key)) is not int or abs(entry[key]) >= 2**63:
-            return f"{key} must be a whole number, got {_brief(entry.get(key))}"
-    if type(entry.get("score")) not in (int, float):
+        value = entry.get(key)
+        if not is_number(type(value), whole=True) or abs(entry[key]) >= 2**63:
+            return f"{key} must be a whole number, got {_brief(value)}"
+    if not is_number(type(entry.get("score")), whole=False):
         return f"score must be a number, got {_brief(entry.get('score'))}"
     if kind != "bbox":
         return None if "segmentation" in entry else "has no segmentation"
     box = entry.get("bbox")
-    four = isinstance(box, list | tuple) and len(box) == 4
-    if not four or not all(type(side) in (int, float) for side in box or ()):
+    sides = list(box) if isinstance(box, list | tuple | np.ndarray) else []
+    if len(sides) != 4 or not all(is_number(type(side), whole=False) for side in sides):
         return f"bbox must be four numbers x, y, width, height, got {_brief(box)}"
     return None
 

@@ -305,12 +305,13 @@ def _novel_ids(truth: Coco, vocabulary: Vocabulary | None) -> tuple[int, ...]:
 def _ids(truth: Coco, vocabulary: Vocabulary, path: Path) -> dict[int, bool]:
     """Return the truth's ids of the vocabulary's classes, and whether each is novel.
 
-    Classes are recognised by their names, or else, where a data set has changed its spelling, by
-    the vocabulary's own ids.
+    Classes are recognised by their names; where a data set has changed some of its spelling, so
+    that most names still agree, by the vocabulary's own ids.
     """
     by_name = {str(c.get("name")): c["id"] for c in truth["categories"]}
     ids = [by_name.get(name) for name in vocabulary.names]
-    if None in ids:
+    agreed = sum(a == b for a, b in zip(ids, vocabulary.category_ids, strict=True))
+    if None in ids and 2 * agreed >= len(ids):
         ids = list(vocabulary.category_ids)
     known = set(by_name.values())
     if missing := [n for n, i in zip(vocabulary.names, ids, strict=True) if i not in known]:

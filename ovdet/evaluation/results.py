@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovdet.evaluation.checks import refuse_malformed, refuse_wrong
+from ovdet.evaluation.checks import is_number, refuse_malformed, refuse_wrong
 from ovdet.evaluation.run_lengths import Rle
 from ovdet.structures import InputError, read_json
 
@@ -65,11 +65,13 @@ class Results:
             groups: [D], such as ``image_ids``.
             count: At least 1.
         """
-        order = np.lexsort((-self.scores, groups))
         sizes = np.unique(groups, return_counts=True)[1]
+        if sizes.max(initial=0) <= count:
+            return self
+        order = np.lexsort((-self.scores, groups))
         rank = np.arange(len(self)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         kept = np.sort(order[rank < count])
-        return self if len(kept) == len(self) else self.take(kept)
+        return self.take(kept)
 
 
 class _Chosen(Sequence[Rle]):
@@ -154,26 +156,25 @@ def _columns(entries: Sequence[dict[str, Any]], kind: str) -> Results:
         )
         boxes = _boxes(entries) if kind == "bbox" else None
         masks = None if kind == "bbox" else [entry["segmentation"] for entry in entries]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         refuse_malformed(entries, kind, error)
         raise
     return Results(images, categories, scores, boxes, masks)
 
 
 def _column(entries: Sequence[dict[str, Any]], key: str) -> NDArray[Any]:
-    values = np.array(list(map(itemgetter(key), entries)))
-    if not len(values):
-        return np.zeros(0, np.float64 if key == "score" else np.int64)
-    if values.dtype.kind not in ("if" if key == "score" else "i"):
+    whole = key != "score"
+    values = list(map(itemgetter(key), entries))
+    if not all(is_number(kind, whole=whole) for kind in set(map(type, values))):
         raise TypeError(key)
-    return values.astype(np.float64 if key == "score" else np.int64, copy=False)
+    return np.fromiter(values, np.int64 if whole else np.float64, len(values))
 
 
 def _boxes(entries: Sequence[dict[str, Any]]) -> Floats:
     boxes = list(map(itemgetter("bbox"), entries))
     if set(map(len, boxes)) - {4}:
         raise ValueError("bbox")
-    flat = np.array(list(chain.from_iterable(boxes)))
-    if flat.size and flat.dtype.kind not in "if":
+    sides = list(chain.from_iterable(boxes))
+    if not all(is_number(kind, whole=False) for kind in set(map(type, sides))):
         raise TypeError("bbox")
-    return flat.astype(np.float64, copy=False).reshape(-1, 4)
+    return np.fromiter(sides, np.float64, len(sides)).reshape(-1, 4)

@@ -19,6 +19,14 @@ def test_groups_stand_side_by_side_in_percent():
     ]
 
 
+def test_other_groups_have_a_column_where_they_occur():
+    metrics = {"lvis/bbox/rare/AP": 0.1, "lvis/bbox/frequent/AP": 0.3, "lvis/bbox/all/AP": 0.2}
+    assert format_metrics(metrics).splitlines() == [
+        "               novel    base     all    rare  frequent",
+        "lvis/bbox/AP       -       -    20.0    10.0      30.0",
+    ]
+
+
 def test_nothing_measured_is_nothing():
     assert format_metrics({}) == ""
 

@@ -39,6 +39,18 @@ def test_results_become_columns():
     assert list(drawn.masks) == [draw(BOX)]
 
 
+def test_numbers_may_be_numpys():
+    found = as_results(
+        [
+            entry(image_id=np.int32(7), score=np.float32(0.5), bbox=np.array(BOX)),
+            entry(category_id=np.int64(2), bbox=tuple(BOX)),
+        ],
+        TRUTH,
+    )
+    assert found.scores.tolist() == [0.5, 0.5]
+    assert found.boxes.tolist() == [BOX, BOX]
+
+
 def test_no_results_are_results():
     assert len(as_results([], TRUTH)) == len(as_results([], TRUTH, "segm")) == 0
 
@@ -55,6 +67,7 @@ def test_no_results_are_results():
         ({"image_id": "7"}, "image_id must be a whole number, got '7'"),
         ({"category_id": 5.0}, "category_id must be a whole number, got 5.0"),
         ({"score": None}, "score must be a number, got None"),
+        ({"score": True}, "score must be a number, got True"),
         ({"bbox": [1, 2, 3]}, r"bbox must be four numbers x, y, width, height, got \[1, 2, 3\]"),
         ({"bbox": ["1", 2, 3, 4]}, "bbox must be four numbers"),
         ({"bbox": None}, "bbox must be four numbers"),

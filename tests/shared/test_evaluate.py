@@ -1,0 +1,103 @@
+"""The official example results get their published digits through `tools/evaluate.py`."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ovdet.evaluation.protocols import ask
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+SHORT = {"_small": "s", "_medium": "m", "_large": "l"}
+RARITY = {"APr": "rare/AP", "APc": "common/AP", "APf": "frequent/AP"}
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no example results at {DATA}")
+
+
+@pytest.fixture
+def evaluate(capsys):
+    """Return the exact figures and the line that is printed first."""
+    spec = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+
+    def run(*words):
+        words = [str(word) for word in words]
+        assert tool.main(words) == 0
+        options = tool.parse(words)
+        figures = ask(options.protocol, replace(tool.read_question(options), classes=True)).figures
+        return figures, capsys.readouterr().out.splitlines()[0]
+
+    return run
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def brief(name):
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
+    return name.replace("@300", "")
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_coco(evaluate, kind):
+    folder = DATA / "eval" / "coco_val2014_100"
+    results = folder / f"{kind}_results.json"
+    words = ["--protocol", "coco", "--iou-type", kind]
+    figures, headline = evaluate(folder / "instances_gt.json", results, *words)
+    expected = read(folder / "expected.json")[kind]
+    assert len(expected["summary"]) == 12
+    for name, value in expected["summary"].items():
+        assert f"{figures['all/' + brief(name)]:.6f}" == f"{value:.6f}", name
+    for name, value in expected["per_category_AP"].items():
+        assert f"{figures['AP/' + name]:.6f}" == f"{value:.6f}", name
+    published = {"bbox": (0.505, 0.697, 0.573), "segm": (0.320, 0.562, 0.299)}[kind]
+    shown = "AP {:.1f}, AP50 {:.1f}, AP75 {:.1f}".format(*(100 * value for value in published))
+    assert headline == f"coco {kind}: {shown}"
+
+
+def test_lvis(evaluate):
+    folder = DATA / "eval" / "lvis_val_100"
+    files = folder / "lvis_val_100.json", folder / "bbox_results.json"
+    figures, headline = evaluate(*files, "--protocol", "lvis")
+    for name, value in read(folder / "expected.json")["bbox"].items():
+        key = RARITY.get(name, "all/" + brief(name))
+        assert f"{figures[key]:.6f}" == f"{value:.6f}", name
+    assert headline == "lvis bbox: AP 35.0, APr 0.0, APc 36.0, APf 35.0"
+
+
+@pytest.mark.parametrize(("truth", "digits"), [("ovcoco_val_all65", 6), ("instances_val2017", 3)])
+def test_open_vocabulary_coco(evaluate, truth, digits):
+    """A real detector of 80 classes, against the file of 65 classes and against COCO's own.
+
+    The latter has an image more, without any of the 65 classes.
+    """
+    folder = DATA / "photos" / "coco" / "annotations"
+    files = folder / f"{truth}.json", folder / "detections_fastestdet_val2017.json"
+    figures, headline = evaluate(*files, "--protocol", "ov-coco", "--partial")
+    expected = read(folder / "expected_fastestdet_val2017.json")["ov_coco_generalised"]
+    for group in ("base", "novel", "all"):
+        shown = f"{figures[group + '/AP50']:.{digits}f}"
+        assert shown == f"{expected[f'AP50_{group}']:.{digits}f}"
+    assert headline.startswith("ov-coco bbox: novel AP50 39.5, base AP50 33.7, all AP50 35.2")
+
+
+def test_coco_with_a_real_detector(evaluate):
+    folder = DATA / "photos" / "coco" / "annotations"
+    files = folder / "instances_val2017.json", folder / "detections_fastestdet_val2017.json"
+    figures, _ = evaluate(*files, "--protocol", "coco")
+    expected = read(folder / "expected_fastestdet_val2017.json")["all80"]
+    for name, value in expected["summary"].items():
+        assert f"{figures['all/' + brief(name)]:.6f}" == f"{value:.6f}", name
+
+
+def test_panoptic(evaluate):
+    folder = DATA / "eval" / "panoptic_20"
+    files = folder / "gt.json", folder / "pred.json"
+    _, headline = evaluate(*files, "--protocol", "panoptic")
+    assert headline.startswith("panoptic: PQ 18.1")
+    assert headline.endswith("things PQ 17.9, stuff PQ 18.4")

@@ -1,0 +1,102 @@
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from detections import coco, result
+
+from ovdet.data.splits import vocabulary
+
+TOOL = Path(__file__).parents[2] / "tools" / "evaluate.py"
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location("evaluate_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A truth and results: class 5 is found, class 9 is not."""
+    truth = coco([(1, 5, 0, 0, 10, 10), (1, 9, 20, 20, 10, 10)])
+    results = [result(1, 5, (0, 0, 10, 10), 0.9), result(1, 9, (0, 20, 10, 10), 0.8)]
+    return save(tmp_path, truth, results)
+
+
+def save(folder, truth, results):
+    paths = folder / "truth.json", folder / "results.json"
+    for path, record in zip(paths, (truth, results), strict=True):
+        path.write_text(json.dumps(record))
+    return [str(path) for path in paths]
+
+
+def test_the_headline_comes_first(tool, files, capsys):
+    assert tool.main([*files, "--protocol", "coco"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "coco bbox: AP 50.0, AP50 50.0, AP75 50.0"
+    assert "| AP | 50.0 |" in lines
+
+
+def test_everything_is_written(tool, files, tmp_path):
+    out = tmp_path / "out"
+    words = ["--protocol", "coco", "--iou-type", "segm", "--out", str(out)]
+    assert tool.main([*files, *words]) == 0
+    record = json.loads((out / "scores.json").read_text())
+    assert record["kind"] == "segm"
+    assert record["figures"]["AP50/class 5"] == pytest.approx(1.0)
+    assert record["figures"]["AP50/class 9"] == 0
+    assert {path.name for path in out.iterdir()} == {
+        *("scores.json", "scores.md"),
+        *("report.json", "report.md", "report.png"),
+    }
+
+
+def test_a_vocabulary_says_what_is_novel(tool, files, tmp_path, capsys):
+    path = tmp_path / "vocabulary.json"
+    path.write_text(json.dumps({"names": ["class 5", "class 9"], "novel": [True, False]}))
+    assert tool.main([*files, "--protocol", "ov-coco", "--novel", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("ov-coco bbox: novel AP50 100.0, base AP50 0.0")
+
+
+def test_the_protocol_brings_its_vocabulary(tool, tmp_path, capsys):
+    classes = vocabulary("@coco-ov")
+    truth = coco([(1, 5, 0, 0, 10, 10), (1, 1, 20, 20, 10, 10)], categories=classes.category_ids)
+    for category, name in zip(truth["categories"], classes.names, strict=True):
+        category["name"] = name
+    files = save(tmp_path, truth, [result(1, 5, (0, 0, 10, 10), 0.9)])  # 5 is an airplane: novel
+    assert tool.main([*files, "--protocol", "ov-coco"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("ov-coco bbox: novel AP50 100.0, base AP50 0.0, all AP50 50.0")
+    assert "weighted: (48 base + 17 novel) / 65" in out
+
+
+def test_what_is_wrong_is_told_in_one_line(tool, files, tmp_path, capsys):
+    path = tmp_path / "results.json"
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps([*entries, *(entry | {"image_id": 8} for entry in entries)]))
+    out = tmp_path / "out"
+    assert tool.main([*files, "--protocol", "coco", "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("evaluate.py: ")
+    assert "results.json: result 2 (image 8): image_id 8 is not in the truth (and 1 more)" in told
+    assert told.count("\n") == 1
+    assert not out.exists()
+    assert tool.main([*files, "--protocol", "coco", "--partial"]) == 0
+
+
+def test_it_needs_no_torch(files):
+    code = f"""
+import runpy, sys
+sys.argv = ["evaluate.py", *{files!r}, "--protocol", "coco", "--iou-type", "segm"]
+try:
+    runpy.run_path({str(TOOL)!r}, run_name="__main__")
+except SystemExit as stop:
+    print(stop.code, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
