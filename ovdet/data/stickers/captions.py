@@ -26,12 +26,12 @@ from ovdet.data.stickers.scenes import (
 from ovdet.data.stickers.wording import describe
 from ovdet.structures import InputError
 
-_PORTRAITS = 0.92  # share of pictures about one object
+_PORTRAITS = 0.95  # share of pictures about one object
 # Whatever else tells two captions apart is learnt before names are, and instead of them.
 _PLACED_PORTRAITS = 0.05  # share of portraits whose caption says where
-_RECOLOURED = 0.06  # share of objects with a colour of their own
+_RECOLOURED = 0.04  # share of objects with a colour of their own
 _CROPS = 0.85  # share of the portraits that look like an enlarged box of a detector
-_CROP_SIZES = (14.0, 60.0)  # side of the objects that detectors crop, px
+_CROP_SIZES = (11.0, 54.0)  # side of the objects that detectors crop, px
 _NEIGHBOURS = 0.35  # share of portraits with one thing behind the object; in front, likewise
 _REWRITES = 3
 
@@ -56,7 +56,7 @@ class CaptionSample:
 class CaptionStream:
     """Pictures of one to a few stickers: ``stream[i]`` depends on nothing but the seed and i.
 
-    Nine in ten show one object that fills 30 to 100 % of the picture, most of these as a
+    Nineteen in twenty show one object that fills 30 to 100 % of the picture, most of these as a
     detector would crop it: small, enlarged, squashed, with neighbours reaching in.
 
     Args:
