@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,6 @@ def write_scores(folder: Path, name: str, question: Question, answer: Answer) ->
 
 def describe(name: str, question: Question, answer: Answer) -> dict[str, Any]:
     """Return what was measured, without the figures."""
-    from ovdet import __version__
-
     protocol = find_protocol(name)
     record: dict[str, Any] = {
         "protocol": name,
@@ -54,12 +53,19 @@ def describe(name: str, question: Question, answer: Answer) -> dict[str, Any]:
         "headline": headline(protocol, answer.figures),
         "truth": _identify(question.truth),
         "results": _identify(question.results),
-        "version": f"ovdet {__version__}",
+        "version": _version(),
         "notes": list(answer.notes),
     }
     if protocol.kinds:
         record |= {"kind": question.kind, "backend": question.backend}
     return record
+
+
+def _version() -> str:
+    try:
+        return f"ovdet {version('ovdet')}"
+    except PackageNotFoundError:
+        return "ovdet, a checkout that was not installed"
 
 
 def table(figures: dict[str, float]) -> list[str]:
