@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovdet.evaluation.run_lengths import Rle, fill
+from ovdet.evaluation.columns import is_number
+from ovdet.evaluation.run_lengths import is_filled, is_rle
 from ovdet.structures import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ Problem = tuple[Bools, Callable[[int], str]]  # which entries, and what is wrong
 
 _SLACK = 0.1  # of the image's side: how far a box may stick out of it
 _CORNERS = 0.95  # so many boxes that fit as corners, and not as sides, are no accident
-_CHUNK = 2000  # masks that are checked at once
 
 
 def refuse_malformed(entries: Sequence[Any], kind: str, cause: Exception) -> None:
@@ -59,12 +59,6 @@ def refuse_wrong(results: "Results", truth: "Coco", kind: str, *, partial: bool)
     told = next(message for members, message in problems if members[first])
     image = results.image_ids[first]
     raise InputError(f"result {first} (image {image}): {told(first)}{_more(int(wrong.sum()))}")
-
-
-def is_number(kind: type, *, whole: bool) -> bool:
-    """Return whether values of a type are numbers; a truth value is none."""
-    numbers = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    return issubclass(kind, numbers) and kind is not bool
 
 
 def _malformed(entry: Any, kind: str) -> str | None:
@@ -136,7 +130,7 @@ def _mask_problems(
 ) -> Iterator[Problem]:
     masks = results.masks or []
     sizes = _sizes(images, results.image_ids).astype(np.int64).tolist()
-    packed = [isinstance(mask, dict) and {"size", "counts"} <= mask.keys() for mask in masks]
+    packed = [is_rle(mask) for mask in masks]
     yield ~np.array(packed, np.bool_), lambda _: "segmentation must be run lengths: size and counts"
     fits = [
         not (good and seen) or list(mask["size"]) == size
@@ -146,30 +140,10 @@ def _mask_problems(
         ~np.array(fits, np.bool_),
         lambda i: f"mask must be of its image's size {sizes[i]}, got {masks[i]['size']}",
     )
-    right = [good and fit for good, fit in zip(packed, fits, strict=True)]
-    yield (
-        ~_filled(masks, np.flatnonzero(right), len(results)),
-        lambda i: f"mask's runs must fill its {masks[i]['size']} px",
-    )
-
-
-def _filled(masks: Sequence[Rle], chosen: Ints, count: int) -> Bools:
-    """Return whether each mask's runs cover its image exactly; those not chosen pass."""
-    good = np.ones(count, np.bool_)
-    for start in range(0, len(chosen), _CHUNK):
-        rows = chosen[start : start + _CHUNK]
-        some = [masks[i] for i in rows.tolist()]
-        areas = [mask["size"][0] * mask["size"][1] for mask in some]
-        covered = np.array([_sum(mask["counts"]) for mask in some], np.int64)
-        packed = np.flatnonzero([isinstance(mask["counts"], str | bytes) for mask in some])
-        covered[packed] = fill([some[i]["counts"] for i in packed.tolist()])[0]
-        good[rows] = covered == areas
-    return good
-
-
-def _sum(counts: Any) -> int:
-    plain = isinstance(counts, list) and all(type(run) is int and run >= 0 for run in counts)
-    return sum(counts) if plain else -1
+    right = np.flatnonzero([good and fit for good, fit in zip(packed, fits, strict=True)])
+    short = np.zeros(len(results), np.bool_)
+    short[right] = ~is_filled([masks[i] for i in right.tolist()])
+    yield short, lambda i: f"mask's runs must fill its {masks[i]['size']} px"
 
 
 def _sizes(images: list[dict[str, Any]], image_ids: Ints) -> Floats:

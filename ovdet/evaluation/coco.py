@@ -76,16 +76,16 @@ def evaluate_coco(
     """
     check_kind(kind)
     check_backend(backend)
-    found = results if isinstance(results, Results) else as_results(results, truth, kind)
     objects = as_truth(truth, kind)
+    found = results if isinstance(results, Results) else as_results(results, truth, kind)
     tables = measure(objects, found, kind, Rules(), backend)
     novel = np.isin(objects.category_ids, list(novel_ids))
     groups = {"base": ~novel, "novel": novel, ALL: novel | ~novel}
     report = summarize(tables, groups, MEASURES)
     report |= weigh(report, novel)
     if classes:
-        names = {category["id"]: category["name"] for category in truth["categories"]}
-        report |= by_class(tables, [names[i] for i in objects.category_ids.tolist()])
+        names = {category["id"]: category.get("name") for category in truth["categories"]}
+        report |= by_class(tables, [str(names[i]) for i in objects.category_ids.tolist()])
     return report
 
 
@@ -100,9 +100,10 @@ def class_agnostic_average_recall(
 
     Arguments and errors are those of :func:`evaluate_coco`; ``boundary`` has no such figure.
     """
+    objects = as_truth(truth, kind)
     found = results if isinstance(results, Results) else as_results(results, truth, kind)
     rules = Rules(tops=(100,), by_class=False)
-    tables = measure(as_truth(truth, kind), found, kind, rules, backend)
+    tables = measure(objects, found, kind, rules, backend)
     everything = {ALL: np.ones(tables.recall.shape[1], np.bool_)}
     return summarize(tables, everything, {"AR": Measure(recall=True)})[f"{ALL}/AR"]
 

@@ -76,8 +76,8 @@ def evaluate_lvis(
     """
     check_kind(kind)
     check_backend(backend)
-    found = results if isinstance(results, Results) else as_results(results, truth, kind)
     objects = as_truth(truth, kind, federated=True)
+    found = results if isinstance(results, Results) else as_results(results, truth, kind)
     groups = _groups(truth, objects, novel_ids)
     if fixed:
         found = found.best(found.category_ids, PER_CLASS)
@@ -86,8 +86,8 @@ def evaluate_lvis(
     tables = measure(objects, found, kind, Rules(tops=(_UNLIMITED,), federated=True), backend)
     report = summarize(tables, groups, MEASURES)
     if classes:
-        names = {category["id"]: category["name"] for category in truth["categories"]}
-        report |= by_class(tables, [names[i] for i in objects.category_ids.tolist()])
+        names = {category["id"]: category.get("name") for category in truth["categories"]}
+        report |= by_class(tables, [str(names[i]) for i in objects.category_ids.tolist()])
     return report
 
 

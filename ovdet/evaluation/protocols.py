@@ -172,7 +172,7 @@ def _open_coco(question: Question) -> Answer:
     place = _ids(whole, question.vocabulary or Vocabulary(()), question.truth)
     truth = {
         "images": whole["images"],
-        "annotations": [a for a in whole["annotations"] if a.get("category_id") in place],
+        "annotations": [a for a in whole["annotations"] if _stays(a, place)],
         "categories": [c for c in whole["categories"] if c["id"] in place],
     }
     inside = np.isin(found.category_ids, list(place))
@@ -187,6 +187,12 @@ def _open_coco(question: Question) -> Answer:
     sides = f"({len(place) - len(novel)} base + {len(novel)} novel) / {len(place)}"
     notes += (f"all: one evaluation of {len(place)} classes; weighted: {sides}",)
     return Answer(figures, notes, truth, found, novel)
+
+
+def _stays(annotation: dict[str, Any], place: dict[int, bool]) -> bool:
+    """Return whether an annotation is of the classes, or so wrong that it must be refused."""
+    category = annotation.get("category_id")
+    return type(category) is not int or category in place
 
 
 def _lvis(question: Question) -> Answer:

@@ -6,15 +6,14 @@ instead of sides) give a low score instead of an error. What cannot be meant is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ovdet.evaluation.checks import is_number, refuse_malformed, refuse_wrong
+from ovdet.evaluation.checks import refuse_malformed, refuse_wrong
+from ovdet.evaluation.columns import MISSHAPEN, read_boxes, read_column
 from ovdet.evaluation.run_lengths import Rle
 from ovdet.structures import InputError, read_json
 
@@ -151,30 +150,13 @@ def check_kind(kind: str) -> None:
 
 def _columns(entries: Sequence[dict[str, Any]], kind: str) -> Results:
     try:
-        images, categories, scores = (
-            _column(entries, key) for key in ("image_id", "category_id", "score")
+        images, categories = (
+            read_column(entries, key, whole=True) for key in ("image_id", "category_id")
         )
-        boxes = _boxes(entries) if kind == "bbox" else None
+        scores = read_column(entries, "score", whole=False)
+        boxes = read_boxes(entries) if kind == "bbox" else None
         masks = None if kind == "bbox" else [entry["segmentation"] for entry in entries]
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+    except MISSHAPEN as error:
         refuse_malformed(entries, kind, error)
         raise
     return Results(images, categories, scores, boxes, masks)
-
-
-def _column(entries: Sequence[dict[str, Any]], key: str) -> NDArray[Any]:
-    whole = key != "score"
-    values = list(map(itemgetter(key), entries))
-    if not all(is_number(kind, whole=whole) for kind in set(map(type, values))):
-        raise TypeError(key)
-    return np.fromiter(values, np.int64 if whole else np.float64, len(values))
-
-
-def _boxes(entries: Sequence[dict[str, Any]]) -> Floats:
-    boxes = list(map(itemgetter("bbox"), entries))
-    if set(map(len, boxes)) - {4}:
-        raise ValueError("bbox")
-    sides = list(chain.from_iterable(boxes))
-    if not all(is_number(kind, whole=False) for kind in set(map(type, sides))):
-        raise TypeError("bbox")
-    return np.fromiter(sides, np.float64, len(sides)).reshape(-1, 4)

@@ -16,6 +16,7 @@ Rle = dict[str, Any]
 
 _FIRST, _DIGITS = 48, 64  # the character 0, and how many follow
 _LONGEST = 7  # digits of a run: 32 bits
+_CHUNK = 2000  # masks whose digits are in memory at once
 
 
 def fill(counts: Sequence[str | bytes]) -> tuple[Ints, Ints]:
@@ -81,6 +82,50 @@ def _sum_by(values: Ints, owner: Ints, count: int) -> Ints:
     bounds = np.searchsorted(owner, np.arange(count + 1))
     sums: Ints = total[bounds[1:]] - total[bounds[:-1]]
     return sums
+
+
+def is_rle(mask: Any) -> bool:
+    """Return whether a mask has the form of run lengths, whatever they say."""
+    form = isinstance(mask, dict) and "counts" in mask
+    return form and isinstance(mask.get("size"), list | tuple) and len(mask["size"]) == 2
+
+
+def is_filled(masks: Sequence[Rle]) -> NDArray[np.bool_]:
+    """Return whether the runs of each mask cover its image exactly, [N].
+
+    Args:
+        masks: N masks that have the form of run lengths, ``size`` being whole numbers.
+    """
+    good = np.zeros(len(masks), np.bool_)
+    for start in range(0, len(masks), _CHUNK):
+        part = masks[start : start + _CHUNK]
+        covered = np.array([_sum(mask["counts"]) for mask in part], np.int64)
+        packed = np.flatnonzero([isinstance(mask["counts"], str | bytes) for mask in part])
+        covered[packed] = fill([part[i]["counts"] for i in packed.tolist()])[0]
+        good[start : start + _CHUNK] = covered == [m["size"][0] * m["size"][1] for m in part]
+    return good
+
+
+def _sum(counts: Any) -> int:
+    plain = isinstance(counts, list) and all(type(run) is int and run >= 0 for run in counts)
+    return sum(counts) if plain else -1
+
+
+def are_polygons(polygons: Any, side: int) -> bool:
+    """Return whether these are polygons of three points or more, none far from the image.
+
+    Args:
+        polygons: Lists of x, y, x, y, ... in px.
+        side: The longer side of the image, px. Whoever draws a polygon walks its edges, so that a
+            point far away costs all the memory there is.
+    """
+    return bool(polygons) and all(
+        isinstance(polygon, list)
+        and len(polygon) >= 6
+        and len(polygon) % 2 == 0
+        and all(type(v) in (int, float) and -side <= v <= 2 * side for v in polygon)
+        for polygon in polygons
+    )
 
 
 def to_rle(segmentation: Any, height: int, width: int) -> Rle:

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ovdet.evaluation.columns import MISSHAPEN, is_number, read_boxes, read_column
+from ovdet.evaluation.run_lengths import are_polygons, is_filled, is_rle
 from ovdet.structures import InputError, read_json
 
 Coco = dict[str, list[dict[str, Any]]]
 Ints = NDArray[np.int64]
 
 _LISTS = ("images", "annotations", "categories")
-_SEQUENCES, _NUMBERS = (list, tuple), (int, float)
+_LARGEST = 2**16  # px of a side
+_HUGE = 1e15
 _FEDERATED = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
@@ -55,7 +58,7 @@ def read_truth(path: Path) -> Coco:
         if not all(isinstance(entry, dict) for entry in record[key]):
             raise InputError(f"{path}: {key} must be objects")
     try:
-        _by_id(record["images"], "image")
+        _check_sizes(_by_id(record["images"], "image"))
         _by_id(record["categories"], "category")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -71,19 +74,21 @@ def as_truth(truth: Coco, kind: str = "bbox", *, federated: bool = False) -> Tru
         federated: Also take LVIS's lists of the classes that were looked for.
 
     Raises:
-        InputError: If an id stands twice, an annotation is of an unknown image or category or lacks
-            what ``kind`` needs, or an image lacks LVIS's lists; the message names it.
+        InputError: If an id stands twice, a size is no number, an annotation is of an unknown
+            image or category or lacks what ``kind`` needs, or an image lacks LVIS's lists; the
+            message names it.
     """
     images = _by_id(truth["images"], "image")
+    _check_sizes(images)
     categories = _by_id(truth["categories"], "category")
     number = {category: i for i, category in enumerate(categories, 1)}
     place = {image: i for i, image in enumerate(images)}
     objects: list[list[dict[str, Any]]] = [[] for _ in images]
+    _check(truth["annotations"], place, number)
+    if kind != "bbox":
+        _check_masks(truth["annotations"], images)
     for count, annotation in enumerate(truth["annotations"], 1):
-        _check(annotation, place, number)
         row = place[annotation["image_id"]]
-        if kind != "bbox":
-            _check_mask(annotation, images[annotation["image_id"]])
         entry = {
             "id": count,  # pycocotools takes an object with the id 0 for no object
             "image_id": row + 1,
@@ -111,12 +116,23 @@ def as_truth(truth: Coco, kind: str = "bbox", *, federated: bool = False) -> Tru
 def _by_id(entries: Sequence[dict[str, Any]], what: str) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for place, entry in enumerate(entries):
-        if type(entry.get("id")) is not int:
+        number = entry.get("id")
+        if type(number) is not int or abs(number) >= 2**63:
             raise InputError(f"{what} {place} of the truth must have a whole number as its id")
-        if entry["id"] in found:
-            raise InputError(f"{what} ids of the truth must be distinct, got {entry['id']} twice")
-        found[entry["id"]] = entry
+        if number in found:
+            raise InputError(f"{what} ids of the truth must be distinct, got {number} twice")
+        found[number] = entry
     return dict(sorted(found.items()))
+
+
+def _check_sizes(images: dict[int, dict[str, Any]]) -> None:
+    for number, image in images.items():
+        for key in ("height", "width"):
+            if key in image and not (type(image[key]) is int and 0 < image[key] < _LARGEST):
+                raise InputError(
+                    f"{key} of image {number} of the truth must be a whole number above 0, "
+                    f"got {image[key]}"
+                )
 
 
 def _image(
@@ -124,42 +140,78 @@ def _image(
 ) -> dict[str, Any]:
     image = {"id": number, "height": entry.get("height", 0), "width": entry.get("width", 0)}
     for key in _FEDERATED if federated else ():
-        if not isinstance(entry.get(key), list):
+        listed = entry.get(key)
+        if not isinstance(listed, list) or not all(type(category) is int for category in listed):
             raise InputError(
-                f"image {entry['id']} of the truth has no {key}: LVIS's rules need to know which "
-                "classes were looked for"
+                f"image {entry['id']} of the truth has no {key}, a list of category ids: LVIS's "
+                "rules need to know which classes were looked for"
             )
-        image[key] = [categories[category] for category in entry[key] if category in categories]
+        image[key] = [categories[category] for category in listed if category in categories]
     return image
 
 
-def _check(annotation: dict[str, Any], images: dict[int, int], categories: dict[int, int]) -> None:
-    """Check an annotation in one breath: a data set has a million."""
-    if (
-        annotation.get("image_id") in images
-        and annotation.get("category_id") in categories
-        and isinstance(annotation.get("bbox"), _SEQUENCES)
-        and len(annotation["bbox"]) == 4
-        and type(annotation.get("area")) in _NUMBERS
-    ):
-        return
-    name = f"annotation {annotation.get('id')} of the truth"
+def _check(
+    annotations: list[dict[str, Any]], images: dict[int, int], categories: dict[int, int]
+) -> None:
+    """Check all annotations at once, and look at each only where something is wrong."""
+    try:
+        for key, known in (("image_id", images), ("category_id", categories)):
+            if set(read_column(annotations, key, whole=True).tolist()) - known.keys():
+                raise KeyError(key)
+        numbers = read_boxes(annotations), read_column(annotations, "area", whole=False)
+        if not all((np.abs(values) < _HUGE).all() for values in numbers):  # nor NaN
+            raise ValueError
+    except MISSHAPEN:
+        for annotation in annotations:
+            _check_one(annotation, images, categories)
+        raise  # not reached: one of them was wrong
+
+
+def _check_one(
+    annotation: dict[str, Any], images: dict[int, int], categories: dict[int, int]
+) -> None:
+    name = _name(annotation)
     for key, known in (("image_id", images), ("category_id", categories)):
-        if annotation.get(key) not in known:
-            raise InputError(f"{name} must have a known {key}, got {annotation.get(key)}")
+        value = annotation.get(key)
+        if not is_number(type(value), whole=True) or value not in known:
+            raise InputError(f"{name} must have a known {key}, got {value}")
     box, area = annotation.get("bbox"), annotation.get("area")
-    if not isinstance(box, _SEQUENCES) or len(box) != 4:
+    sides = list(box) if isinstance(box, list | tuple | np.ndarray) else []
+    if len(sides) != 4 or not all(map(_is_finite, sides)):
         raise InputError(f"{name} must have a bbox of four numbers, got {box}")
-    raise InputError(f"{name} must have a number as its area, got {area}")
+    if not _is_finite(area):
+        raise InputError(f"{name} must have a number as its area, got {area}")
 
 
-def _check_mask(annotation: dict[str, Any], image: dict[str, Any]) -> None:
-    name, found = f"annotation {annotation.get('id')} of the truth", annotation.get("segmentation")
-    if not found:
-        raise InputError(f"mask evaluation needs a segmentation, {name} has none")
-    size = [image.get("height"), image.get("width")]
-    if not all(type(side) is int and side > 0 for side in size):
-        raise InputError(f"image {image['id']} of the truth must have a height and a width")
-    if isinstance(found, dict) and (found.get("size") != size or "counts" not in found):
-        told = found.get("size")
-        raise InputError(f"mask of {name} must be of its image's size {size}, got {told}")
+def _is_finite(value: Any) -> bool:
+    return is_number(type(value), whole=False) and bool(-_HUGE < value < _HUGE)
+
+
+def _check_masks(annotations: list[dict[str, Any]], images: dict[int, dict[str, Any]]) -> None:
+    packed = []
+    for annotation in annotations:
+        name, found = _name(annotation), annotation.get("segmentation")
+        if not found:
+            raise InputError(f"mask evaluation needs a segmentation, {name} has none")
+        image = images[annotation["image_id"]]
+        if not {"height", "width"} <= image.keys():
+            raise InputError(f"image {image['id']} of the truth must have a height and a width")
+        size = [image["height"], image["width"]]
+        if isinstance(found, list):
+            if not are_polygons(found, max(size)):
+                raise InputError(
+                    f"{name} must have polygons of three points or more near the image"
+                )
+        elif not is_rle(found) or list(found["size"]) != size:
+            told = found.get("size") if isinstance(found, dict) else found
+            raise InputError(f"mask of {name} must be of its image's size {size}, got {told}")
+        else:
+            packed.append(annotation)
+    right = is_filled([annotation["segmentation"] for annotation in packed])
+    if not right.all():
+        first = packed[int(np.argmin(right))]
+        raise InputError(f"runs of {_name(first)} must fill its image")
+
+
+def _name(annotation: dict[str, Any]) -> str:
+    return f"annotation {annotation.get('id')} of the truth"

@@ -1,5 +1,6 @@
 import copy
 import json
+import math
 
 import pytest
 
@@ -60,6 +61,13 @@ def test_federated_truth_has_no_crowds_but_lists_of_classes():
         (changed("annotations", 1, category_id=1), "bbox", "known category_id, got 1"),
         (changed("annotations", 0, bbox=[1]), "bbox", "bbox of four numbers"),
         (changed("annotations", 0, area=None), "bbox", "a number as its area, got None"),
+        (changed("annotations", 0, image_id=[9]), "bbox", r"known image_id, got \[9\]"),
+        (changed("annotations", 1, bbox=[0, 0, 1, "1"]), "bbox", "bbox of four numbers"),
+        (changed("annotations", 1, bbox=[0, 0, 1, math.nan]), "bbox", "bbox of four numbers"),
+        (changed("annotations", 1, area=10**400), "bbox", "a number as its area"),
+        (changed("images", 1, width="6"), "bbox", "width of image -2 .* whole number above 0"),
+        (changed("annotations", 0, segmentation=[[0, 0, 1, 0]]), "segm", "polygons of three"),
+        (changed("annotations", 0, segmentation=[[0, 0, 1, 0, 99, 9]]), "segm", "near the image"),
         (TRUTH, "segm", "mask evaluation needs a segmentation, annotation 0"),
         (
             changed("annotations", 0, segmentation={"size": [6, 4], "counts": "0"}),
@@ -73,6 +81,15 @@ def test_a_wrong_truth_is_refused(truth, kind, message):
         as_truth(truth, kind)
 
 
+def test_runs_must_fill_the_image():
+    truth = changed("annotations", 0, segmentation={"size": [4, 6], "counts": [24]})
+    del truth["annotations"][1]
+    assert as_truth(truth, "segm").objects[1][0]["segmentation"]["counts"] == [24]
+    truth["annotations"][0]["segmentation"]["counts"] = [23]
+    with pytest.raises(InputError, match="runs of annotation 0 of the truth must fill its image"):
+        as_truth(truth, "segm")
+
+
 def test_masks_need_the_image_size():
     truth = changed("annotations", 0, segmentation=[[0, 0, 1, 0, 1, 1]])
     del truth["annotations"][1], truth["images"][0]["height"]
@@ -84,12 +101,13 @@ def test_files(tmp_path):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(TRUTH | {"info": {}}))
     assert read_truth(path) == TRUTH
-    twice = changed("images", 0, id=-2)
+    twice, flat = changed("images", 0, id=-2), changed("images", 0, height=0)
     for record, message in (
         ([], "must be a COCO object with a list 'images'"),
         ({**TRUTH, "annotations": 1}, "a list 'annotations'"),
         ({**TRUTH, "categories": [1]}, "categories must be objects"),
         (twice, "truth.json: image ids of the truth must be distinct"),
+        (flat, "truth.json: height of image 9 of the truth must be a whole number above 0"),
     ):
         path.write_text(json.dumps(record))
         with pytest.raises(InputError, match=message):
