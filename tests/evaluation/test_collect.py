@@ -175,7 +175,7 @@ def test_masks_are_wanted_where_there_are_none():
 def test_one_image_at_a_time_is_in_memory(tmp_path, monkeypatch):
     """The whole of the masks is far larger than what is ever held."""
     monkeypatch.setattr("ovdet.evaluation.tables._PART", 5)
-    side, images = 200, 150
+    side, images = 200, 120
     rng = np.random.default_rng(0)
     noise = torch.from_numpy(rng.random((images, side, side)) < 0.5)
     truth = coco([(i, 5, 0, 0, side, side) for i in range(1, images + 1)], images=images)
