@@ -18,9 +18,9 @@ stream = dict(type="ReplayedStream", stream=dict(type="CaptionStream", size=64, 
 train = dict(
     dataset=dict(stream=dict(_delete_=True, **stream)),
     batch_size=128,
-    iters=4600,
+    iters=6000,
     checkpoint_interval=200,
-    val_interval=1150,
+    val_interval=1500,
 )
 optim = dict(lr=2e-3, betas=(0.9, 0.98), clip=1.0, warmup=60, precision="bfloat16")
 crops = dict(
