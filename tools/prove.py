@@ -2,6 +2,7 @@
 """Prove a method: train it and its ablations with several seeds, print one table.
 
 python tools/prove.py vild
+python tools/prove.py --all
 """
 
 import argparse
@@ -16,74 +17,104 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ovdet.engine.proof import Proof
 
-_PREPARE = "prepare"  # a step of its own, so that two variants do not prepare the same file
+_METHODS = Path("configs/methods")
+_TABLE = "table.md"
+_HEAD = """# Proofs
+
+Every method against its own ablations, as `python tools/prove.py --all` printed them: mean and
+standard deviation over the seeds, in %. What each row is stands in the method's own README.
+"""
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run the proof; return the exit status."""
+    """Run one proof or all; return the exit status."""
     options = parse(words)
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
     # Imported after parsing: torch takes a second, and --help shall not.
-    from ovdet.engine.proof import Proof
+    from ovdet.structures import atomic_write
 
-    work_dir = Path(options.work_dir or Path("work_dirs") / "prove" / options.method)
     try:
-        proof = Proof.load(Path("configs/methods") / options.method)
-        rows = {variant.name: variant for variant in proof.variants}
-        if options.only:
-            _run_one(proof, options, work_dir)
-            return 0
-        # The baseline first: the others may read what is prepared with its detectors.
-        _run_all(options, [proof.variants[0].name], work_dir)
-        if any(variant.prepared for variant in proof.variants):
-            _run_all(options, [_PREPARE], work_dir)
-        _run_all(options, [variant.name for variant in proof.variants[1:]], work_dir)
-        results = {
-            name: [proof.run(variant, seed, work_dir) for seed in options.seeds]
-            for name, variant in rows.items()
-        }
+        if not options.all:
+            return _prove(options, options.method)
+        slugs = sorted(path.parent.name for path in _METHODS.glob("*/proof.py"))
+        for slug in slugs:
+            _prove(options, slug)
+        tables = [f"## {s}\n\n{(_folder(options, s) / _TABLE).read_text()}" for s in slugs]
+        atomic_write(_METHODS / "README.md", "\n".join([_HEAD, *tables]).encode())
     except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(f"prove.py: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    print(proof.table(results))
-    print(f"\nseeds {options.seeds}, commit {_commit()}, CPU, one thread a run")
+    return 0
+
+
+def _folder(options: argparse.Namespace, slug: str) -> Path:
+    return Path(options.work_dir or Path("work_dirs") / "prove") / slug
+
+
+def _prove(options: argparse.Namespace, slug: str) -> int:
+    from ovdet.engine.proof import Proof
+    from ovdet.structures import atomic_write
+
+    work_dir = _folder(options, slug)
+    proof = Proof.load(_METHODS / slug)
+    if options.only:
+        _run_one(proof, options, work_dir)
+        return 0
+    for names in proof.steps():
+        _run_all(options, slug, names)
+    results = {
+        variant.name: [proof.run(variant, seed, work_dir) for seed in options.seeds]
+        for variant in proof.variants
+    }
+    seeds = " ".join(map(str, options.seeds))
+    text = f"{proof.table(results)}\n\nseeds {seeds}, commit {_commit()}, CPU, one thread a run\n"
+    atomic_write(work_dir / _TABLE, text.encode())
+    print(text)
     return 0
 
 
 def parse(words: list[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description="Train a method and its ablations, print a table.")
-    parser.add_argument("method", help="a folder of configs/methods that holds a proof.py")
+    parser.add_argument("method", nargs="?", help="a folder of configs/methods with a proof.py")
+    parser.add_argument("--all", action="store_true", help="all, into configs/methods/README.md")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each")
-    parser.add_argument("--work-dir", help="work_dirs/prove/<method>; finished runs are kept there")
+    parser.add_argument("--work-dir", help="finished runs are kept there, a folder each method")
     parser.add_argument("--only", help=argparse.SUPPRESS)  # how this script calls itself
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if bool(options.method) == options.all:
+        parser.error("name a method, or --all")
+    return options
 
 
 def _run_one(proof: "Proof", options: argparse.Namespace, work_dir: Path) -> None:
     seed = options.seeds[0]
-    if options.only == _PREPARE:
+    from ovdet.engine.proof import PREPARE
+
+    if options.only == PREPARE:
         proof.prepare(seed, work_dir)
     else:
-        variant = next(v for v in proof.variants if v.name == options.only)
-        proof.run(variant, seed, work_dir)
+        proof.run(proof.row(options.only), seed, work_dir)
 
 
-def _run_all(options: argparse.Namespace, names: list[str], work_dir: Path) -> None:
+def _run_all(options: argparse.Namespace, slug: str, names: list[str]) -> None:
     """Train every variant with every seed, ``--jobs`` processes at a time."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    work_dir = _folder(options, slug)
 
     def train(job: tuple[int, str]) -> None:
         seed, name = job
-        command = [sys.executable, __file__, options.method, "--only", name, "--seeds", str(seed)]
+        command = [sys.executable, __file__, slug, "--only", name, "--seeds", str(seed)]
+        if options.work_dir:
+            command += ["--work-dir", options.work_dir]
         print(f"{name}, seed {seed}: started", flush=True)
         log = work_dir / f"{name} seed {seed}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as file:
             subprocess.run(
-                [*command, "--work-dir", str(work_dir)],
+                command,
                 env=environment,
                 stdout=file,
                 stderr=subprocess.STDOUT,

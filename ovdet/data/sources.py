@@ -27,6 +27,7 @@ class Source:
         dataset: Gives a sample for a draw.
         batch_size: Samples of it a process and step; None takes the run's.
         share: Of every sum-of-shares steps, so many are this source's.
+        boxed: Whether its objects are boxed; ``Sample.boxed`` says so of its samples.
 
     Raises:
         InputError: If the name is blank or a number below 1.
@@ -36,6 +37,7 @@ class Source:
     dataset: Any
     batch_size: int | None = None
     share: int = 1
+    boxed: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -87,7 +89,7 @@ class MultiSource(Dataset[Sample]):
         """Return a sample of one of the sources."""
         source = self.sources[key.source]
         sample: Sample = source.dataset[key.draw]
-        return replace(sample, source=source.name)
+        return replace(sample, source=source.name, boxed=sample.boxed and source.boxed)
 
 
 class SourceSampler(Sampler[list[SourceDraw]]):

@@ -112,6 +112,8 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         flow = Flow(images, samples, vocabulary, text=self.text(vocabulary))
         flow.features = self.trunk(images)
         flow.embed = lambda regions, branch: self._embed(flow, regions, branch)
+        flow.classify = lambda embeddings, branch: self._logits(flow, embeddings, branch)
+        flow.embedders = [branch.embedder for branch in self.branches]  # type: ignore[misc]
         flow.encode_words = self.text.encode_words
         return flow
 
@@ -119,30 +121,55 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         """Return all losses of a batch, ``loss_*``, scalars.
 
         Args:
-            samples: B samples with truth; labels index ``vocabulary``.
+            samples: B samples; labels index ``vocabulary``. From those that are not ``boxed`` only
+                the objectives learn.
             vocabulary: C classes; the novel ones are kept out of the softmax.
         """
         flow = self.begin(samples, vocabulary)
-        truth = [sample.truth.to(flow.images.device) for sample in samples]
-        losses: dict[str, Tensor]
-        flow.proposals, losses = self.proposals(flow.features, flow.images, truth)
-        assignment: Assignment = self.sampler(flow.proposals, truth, len(vocabulary))
-        flow.regions = assignment.regions
-        hidden = self._first.embedder.hidden(flow.features, flow.regions, _size(flow))
-        flow.embeddings = self._first.embedder.embed(hidden)
-        losses["loss_class"] = self._classify(flow)
-        losses["loss_box"] = self.boxes.loss(hidden, assignment)
-        if self.masks is not None:
-            losses["loss_mask"] = self.masks.loss(flow.features, assignment, _size(flow))
+        losses = self._propose(flow)
+        if any(sample.boxed for sample in samples):
+            losses |= self._supervise(flow)
         for objective in self.objectives:
             losses |= objective(flow)
         return losses
 
-    def _classify(self, flow: Flow) -> Tensor:
-        novel = self._novel(flow)
-        flow.logits = [self._first.classifier(flow.embeddings, _classes(flow))]
-        loss: Tensor = self._first.classifier.loss(flow.logits[0], flow.regions.labels, novel)
-        return loss
+    def _propose(self, flow: Flow) -> dict[str, Tensor]:
+        """Fill ``proposals`` for all images; return the losses of the boxed ones."""
+        device = flow.images.device
+        parts: list[Regions] = []
+        losses: dict[str, Tensor] = {}
+        for boxed in (True, False):
+            rows = torch.tensor([i for i, s in enumerate(flow.samples) if s.boxed is boxed])
+            if len(rows) == 0:
+                continue
+            rows = rows.to(device)
+            every = len(rows) == len(flow.samples)
+            levels = flow.features if every else [level[rows] for level in flow.features]
+            truth = [flow.samples[i].truth.to(device) for i in rows.tolist()] if boxed else None
+            found, own = self.proposals(levels, flow.images[rows], truth)
+            parts.append(found.with_(owner=rows[found.owner]))
+            losses |= own
+        flow.proposals = parts[0] if len(parts) == 1 else _joined(parts)
+        return losses
+
+    def _supervise(self, flow: Flow) -> dict[str, Tensor]:
+        """Fill regions, embeddings and logits of the boxed images; return their losses."""
+        proposals = flow.proposals if flow.proposals is not None else Regions.empty()
+        device = flow.images.device
+        truth = [sample.truth.to(device) if sample.boxed else None for sample in flow.samples]
+        assignment: Assignment = self.sampler(proposals, truth, len(flow.vocabulary))
+        flow.regions = assignment.regions
+        losses: dict[str, Tensor] = {}
+        hidden = self._first.embedder.hidden(flow.features, flow.regions, _size(flow))
+        embeddings: Tensor = self._first.embedder.embed(hidden)
+        flow.embeddings, flow.logits = embeddings, [self._logits(flow, embeddings, 0)]
+        losses["loss_class"] = self._first.classifier.loss(
+            flow.logits[0], flow.regions.labels, self._novel(flow)
+        )
+        losses["loss_box"] = self.boxes.loss(hidden, assignment)
+        if self.masks is not None:
+            losses["loss_mask"] = self.masks.loss(flow.features, assignment, _size(flow))
+        return losses
 
     def predict(
         self,
@@ -209,11 +236,10 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         others = range(1, len(self.branches))
         embeddings = [self._first.embedder.embed(hidden)]
         embeddings += [self._embed(flow, regions, branch) for branch in others]
-        classes = _classes(flow)
         probabilities = []
-        for branch, embedding in zip(self.branches, embeddings, strict=True):
-            classifier: Any = branch.classifier
-            probabilities.append(classifier.probabilities(classifier(embedding, classes)))
+        for index, embedding in enumerate(embeddings):
+            classifier: Any = self.branches[index].classifier
+            probabilities.append(classifier.probabilities(self._logits(flow, embedding, index)))
         fused: Tensor = self.scores(probabilities, self._novel(flow))
         return fused
 
@@ -234,6 +260,11 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         embedder: Any = self.branches[branch].embedder
         embeddings: Tensor = embedder(flow.features, regions, _size(flow))
         return embeddings
+
+    def _logits(self, flow: Flow, embeddings: Tensor, branch: int) -> Tensor:
+        classifier: Any = self.branches[branch].classifier
+        logits: Tensor = classifier(embeddings, _classes(flow))
+        return logits
 
     def _novel(self, flow: Flow) -> Tensor:
         return torch.tensor(flow.vocabulary.novel_mask, device=flow.images.device)
@@ -261,6 +292,15 @@ class TwoStageSettings:
 
 def _size(flow: Flow) -> int:
     return max(flow.images.shape[-2:])
+
+
+def _joined(parts: list[Regions]) -> Regions:
+    """Return the regions of several groups of images, by image, as one batch."""
+    boxes = torch.cat([part.boxes for part in parts])
+    owner = torch.cat([part.owner for part in parts])
+    scores = [part.scores for part in parts if part.scores is not None]
+    joined = torch.cat(scores) if len(scores) == len(parts) else None
+    return Regions(boxes, owner, joined)[owner.argsort(stable=True)]
 
 
 def _classes(flow: Flow) -> Tensor:

@@ -114,7 +114,7 @@ def proposal_recall(model: nn.Module, dataset: Any, top: int = 100) -> dict[str,
         ``proposals@100/base``, ``/novel`` and ``/all``, in [0, 1].
     """
     detector: Any = model
-    if not hasattr(detector, "proposals"):
+    if not isinstance(getattr(detector, "proposals", None), nn.Module):
         return {}
     detector.eval()
     hits: list[torch.Tensor] = []

@@ -6,6 +6,7 @@ which figures to print. ``tools/prove.py`` runs it.
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +16,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save
 from torch import nn
 from tqdm import tqdm
 
-from ovdet.engine.checkpoints import find_last, load_weights
+from ovdet.engine.checkpoints import bare, fill_weights, find_last, load_weights
 from ovdet.engine.config import load_config, to_plain
 from ovdet.engine.naming import proposal_recall
 from ovdet.engine.runner import build_runner
 from ovdet.registry import build
 from ovdet.structures import InputError, Regions, atomic_write
+
+PREPARE = "prepare"
+"""The step that prepares samples: of its own, so that two rows do not write the same file."""
+
+_RUN = re.compile(r"\{run:([^}]*)\}")
+_WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -35,14 +44,30 @@ class Variant:
         name: What the row is called.
         config: The config's file name, beside the proof's.
         options: Entries that differ from the config, ``train.iters`` style. ``{prepared}`` in a
-            text stands for the file that the labeler wrote for the same seed.
+            text stands for the file that the labeler wrote for the same seed, ``{run:NAME}`` for
+            the folder of row NAME with the same seed, where ``weights.safetensors`` lies.
         prepared: Whether the labeler's file is needed.
+        weights_of: The row whose trained weights this one measures; it does not train then.
+        of: Slug of the method whose proof has a row of this name: its run is taken. The config is
+            that row's then.
     """
 
     name: str
-    config: str
+    config: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     prepared: bool = False
+    weights_of: str = ""
+    of: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.config) == bool(self.of):
+            raise InputError(f"row '{self.name}' must have either a 'config' or an 'of'")
+
+    @property
+    def needs(self) -> set[str]:
+        """Names of the rows that must have run before."""
+        named = set(_RUN.findall(json.dumps(self.options, default=str)))
+        return named | ({self.weights_of} if self.weights_of else set())
 
 
 @dataclass(frozen=True)
@@ -55,12 +80,14 @@ class Proof:
         figures: Metric name of each column, by the column's title.
         labeler: Config of the labeler that prepares samples with the baseline's detector; None
             where nothing is prepared.
+        labeler_of: Slug of the method whose proof prepares the samples, in place of a labeler.
     """
 
     folder: Path
     variants: tuple[Variant, ...]
     figures: Mapping[str, str]
     labeler: Mapping[str, Any] | None = None
+    labeler_of: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> "Proof":
@@ -78,9 +105,48 @@ class Proof:
                 raise InputError(f"{path}: must have an entry '{entry}' that is not empty")
         try:
             variants = tuple(Variant(**entry) for entry in to_plain(config.variants))
-        except TypeError as error:
+        except (TypeError, InputError) as error:
             raise InputError(f"{path}: is not a proof: {error}") from error
-        return cls(folder, variants, to_plain(config.figures), to_plain(config.get("labeler")))
+        names = {variant.name for variant in variants}
+        for variant in variants:
+            if unknown := variant.needs - names:
+                raise InputError(
+                    f"{path}: row '{variant.name}' needs {sorted(unknown)}: no such row"
+                )
+        return cls(
+            folder,
+            variants,
+            to_plain(config.figures),
+            to_plain(config.get("labeler")),
+            config.get("labeler_of", ""),
+        )
+
+    def row(self, name: str) -> Variant:
+        """Return the row of that name.
+
+        Raises:
+            InputError: If there is none.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise InputError(f"{self.folder}: the proof has no row '{name}'")
+
+    def steps(self) -> list[list[str]]:
+        """Return the rows in groups: a group needs only those before it. ``PREPARE`` is a step."""
+        first = self.variants[0].name
+        steps, done = [[first]], {first}
+        if any(variant.prepared for variant in self.variants):
+            steps.append([PREPARE])
+        while waiting := [v for v in self.variants if v.name not in done]:
+            ready = [variant.name for variant in waiting if variant.needs <= done]
+            if not ready:
+                raise InputError(
+                    f"{self.folder}: rows need each other: {[v.name for v in waiting]}"
+                )
+            steps.append(ready)
+            done |= set(ready)
+        return steps
 
     def run(self, variant: Variant, seed: int, work_dir: Path) -> dict[str, float]:
         """Train and measure one variant, or return what an earlier run of it measured.
@@ -93,25 +159,53 @@ class Proof:
         Returns:
             The metrics, ``proposals@100/<group>`` and ``seconds``.
         """
-        folder = work_dir / f"{slug(variant.name)}_seed{seed}"
+        if variant.of:
+            other = Proof.load(self.folder.parent / variant.of)
+            return other.run(other.row(variant.name), seed, work_dir.parent / variant.of)
+        folder = run_folder(variant.name, seed, work_dir)
         done = folder / "metrics.json"
         if done.is_file():
             stored: dict[str, float] = json.loads(done.read_text())
             return stored
         prepared = self.prepare(seed, work_dir) if variant.prepared else Path()
-        filled = {k: _fill(v, str(prepared)) for k, v in variant.options.items()}
-        config = load_config(str(self.folder / variant.config), filled)
         start = time.perf_counter()
-        runner = build_runner(config, folder, seed=seed, resume=True)
-        runner.train()
-        metrics = dict(runner.train_loop.metrics)
+        config = self._config(variant, seed, work_dir, str(prepared))
+        if variant.weights_of:
+            runner = build_runner(config, folder, train=False, seed=seed)
+            weights = run_folder(variant.weights_of, seed, work_dir) / _WEIGHTS
+            fill_weights(runner.model, load_file(weights), str(weights))
+            metrics = dict(runner.val())
+        else:
+            runner = build_runner(config, folder, seed=seed, resume=True)
+            runner.train()
+            metrics = dict(runner.train_loop.metrics)
+            own = {k: v.contiguous().clone() for k, v in bare(runner.model).state_dict().items()}
+            atomic_write(folder / _WEIGHTS, save(own))
         metrics["seconds"] = time.perf_counter() - start
         metrics |= proposal_recall(runner.model, runner.val_dataloader.dataset)
         atomic_write(done, json.dumps(metrics, indent=1).encode())
         return metrics
 
+    def _config(self, variant: Variant, seed: int, work_dir: Path, prepared: str) -> Config:
+        """Return a row's config with its options, places filled in."""
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, str):
+                value = value.replace("{prepared}", prepared)
+                return _RUN.sub(lambda m: str(run_folder(m.group(1), seed, work_dir)), value)
+            if isinstance(value, Mapping):
+                return {key: filled(item) for key, item in value.items()}
+            if isinstance(value, list | tuple):
+                return [filled(item) for item in value]
+            return value
+
+        return load_config(str(self.folder / variant.config), filled(variant.options))
+
     def prepare(self, seed: int, work_dir: Path) -> Path:
         """Return the labeler's file for a seed; write it unless an earlier run did."""
+        if self.labeler_of:
+            other = Proof.load(self.folder.parent / self.labeler_of)
+            return other.prepare(seed, work_dir.parent / self.labeler_of)
         out = work_dir / f"prepared_seed{seed}.npz"
         if out.is_file():
             return out
@@ -119,7 +213,7 @@ class Proof:
         self.run(baseline, seed, work_dir)
         config = load_config(str(self.folder / baseline.config), dict(baseline.options))
         runner = build_runner(config, work_dir / f"prepare_seed{seed}", train=False, seed=seed)
-        checkpoint = find_last(work_dir / f"{slug(baseline.name)}_seed{seed}")
+        checkpoint = find_last(run_folder(baseline.name, seed, work_dir))
         load_weights(runner.model, str(checkpoint))
         labeler = build({**(self.labeler or {}), "detector": runner.model}, "labeler")
         dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
@@ -132,7 +226,7 @@ class Proof:
         Args:
             results: For each variant's name the metrics of its seeds, in the same order.
         """
-        titles = ["variant", *self.figures, "gain in novel", "seconds"]
+        titles = ["variant", *self.figures, f"gain in {next(iter(self.figures))}", "seconds"]
         lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
         first = next(iter(self.figures.values()))
         baseline = [run.get(first, math.nan) for run in results[self.variants[0].name]]
@@ -173,14 +267,9 @@ def slug(name: str) -> str:
     return "-".join(words)
 
 
-def _fill(value: Any, prepared: str) -> Any:
-    if isinstance(value, str):
-        return value.replace("{prepared}", prepared)
-    if isinstance(value, Mapping):
-        return {key: _fill(item, prepared) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_fill(item, prepared) for item in value]
-    return value
+def run_folder(name: str, seed: int, work_dir: Path) -> Path:
+    """Return where a row's run with a seed lies."""
+    return work_dir / f"{slug(name)}_seed{seed}"
 
 
 def _spread(values: Sequence[float]) -> str:

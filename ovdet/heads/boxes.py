@@ -1,5 +1,6 @@
 """The class-agnostic box head, and the choice of regions it learns from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,18 +50,23 @@ class RegionSampler(nn.Module):
         self.positive = positive
         self.iou = iou
 
-    def forward(self, proposals: Regions, truth: list[Regions], classes: int) -> Assignment:
+    def forward(
+        self, proposals: Regions, truth: Sequence[Regions | None], classes: int
+    ) -> Assignment:
         """Add the truth to the proposals, match, and draw.
 
         Args:
             proposals: Regions of the batch.
-            truth: Each image's objects, labelled.
+            truth: Each image's objects, labelled; None for an image that is not drawn from.
             classes: C, the label of background.
         """
         offset = 0
         picked: list[Regions] = []
         matches: list[Tensor] = []
         for index, objects in enumerate(truth):
+            if objects is None:
+                picked.append(Regions.empty(proposals.boxes.device))
+                continue
             boxes = torch.cat([proposals.of_image(index).boxes, objects.boxes])
             match = match_regions(boxes, objects.boxes, self.iou)
             chosen = sample_balanced(match, self.count, self.positive)
@@ -71,7 +77,8 @@ class RegionSampler(nn.Module):
             matches.append(torch.where(match >= 0, match + offset, -1))
             offset += len(objects)
         regions = Regions.gather(picked)
-        return Assignment(regions, torch.cat(matches), Regions.gather(truth))
+        known = [objects for objects in truth if objects is not None]
+        return Assignment(regions, torch.cat(matches), Regions.gather(known))
 
 
 def _labels(objects: Regions) -> Tensor:

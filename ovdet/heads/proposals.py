@@ -67,19 +67,29 @@ class RpnProposals(nn.Module):
         Args:
             levels: [B, c, h, w] each, finest first; those behind the last anchor size are not read.
             images: [B, 3, H, W], read for its size alone.
-            truth: Each image's objects, in training.
+            truth: Each image's objects; without it nothing is learnt.
 
         Returns:
-            The regions of the batch, best first within an image, and ``loss_objectness`` and
-            ``loss_rpn_box`` where ``truth`` is given.
+            The regions of the batch, scored by objectness, best first within an image, and
+            ``loss_objectness`` and ``loss_rpn_box`` where ``truth`` is given.
         """
         from torchvision.models.detection.image_list import ImageList
+        from torchvision.models.detection.rpn import concat_box_prediction_layers
 
+        used = levels[: self.levels]
         sizes = [tuple(images.shape[-2:])] * len(images)
-        named = {str(i): level for i, level in enumerate(levels[: self.levels])}
-        targets = None if truth is None else [{"boxes": one.boxes} for one in truth]
-        boxes, losses = self.rpn(ImageList(images, sizes), named, targets)
+        objectness, deltas = self.rpn.head(used)
+        anchors = self.rpn.anchor_generator(ImageList(images, sizes), used)
+        counts = [level[0].numel() for level in objectness]
+        objectness, deltas = concat_box_prediction_layers(objectness, deltas)
+        moved = self.rpn.box_coder.decode(deltas.detach(), anchors).view(len(images), -1, 4)
+        boxes, scores = self.rpn.filter_proposals(moved, objectness, sizes, counts)
         owners = [torch.full((len(one),), i, device=images.device) for i, one in enumerate(boxes)]
-        regions = Regions(torch.cat(boxes).detach(), torch.cat(owners))
-        renamed = {"loss_objectness": "loss_objectness", "loss_rpn_box_reg": "loss_rpn_box"}
-        return regions, {renamed[name]: value for name, value in losses.items()}
+        regions = Regions(torch.cat(boxes).detach(), torch.cat(owners), torch.cat(scores).detach())
+        if truth is None:
+            return regions, {}
+        targets = [{"boxes": one.boxes} for one in truth]
+        labels, matched = self.rpn.assign_targets_to_anchors(anchors, targets)
+        wanted = self.rpn.box_coder.encode(matched, anchors)
+        loss, box_loss = self.rpn.compute_loss(objectness, deltas, labels, wanted)
+        return regions, {"loss_objectness": loss, "loss_rpn_box": box_loss}

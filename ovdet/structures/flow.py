@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ovdet.structures.regions import Regions
 from ovdet.structures.samples import Sample
@@ -35,13 +35,17 @@ class Flow:
         vocabulary: The C classes asked for.
         text: The vocabulary's embeddings.
         features: Levels [B, c, h, w], finest first.
-        proposals: All regions the proposal stage gave.
+        proposals: All regions the proposal stage gave; scores are objectness, best first within an
+            image.
         regions: The R regions that were classified; ``labels`` hold their classes in training,
             C for background.
         embeddings: [R, D], unit norm, of the first branch.
         logits: One [R, C] or [R, C + 1] (background last) for each branch.
         embed: Regions to embeddings [R, D], by branch index, so that a method may ask about
             regions of its own choosing.
+        classify: Embeddings [R, D] to logits, by branch index, against ``text``.
+        embedders: The branches' embedders, for a method that brings one and asks more of it than
+            the slot's signature says.
         encode_words: Words to embeddings [N, D], so that a method may ask about words of its own.
     """
 
@@ -55,4 +59,6 @@ class Flow:
     embeddings: Tensor | None = None
     logits: list[Tensor] = field(default_factory=list)
     embed: Callable[[Regions, int], Tensor] | None = None
+    classify: Callable[[Tensor, int], Tensor] | None = None
+    embedders: Sequence[nn.Module] = ()
     encode_words: Callable[[Sequence[str]], Tensor] | None = None

@@ -26,6 +26,8 @@ class Sample:
         proposals: Regions prepared offline for this image (with embeddings), or None.
         captions: Sentences about the image; empty when there are none.
         source: Which of several data sets the sample comes from.
+        boxed: Whether ``truth`` lists the objects. Where it does not (a source of image labels or
+            captions) a detector's own losses leave the image out and only objectives learn from it.
         semantic: [H, W], int64, the class of each pixel, ``IGNORED`` where there is none; for what
             has an area but no instances. None where pixels are not labelled.
         positive: Classes known to be in the image, for labels without a place.
@@ -43,6 +45,7 @@ class Sample:
     proposals: Regions | None = None
     captions: tuple[str, ...] = ()
     source: str = ""
+    boxed: bool = True
     semantic: Tensor | None = None
     positive: tuple[int, ...] = ()
     negative: tuple[int, ...] = ()

@@ -28,6 +28,10 @@ Settled on paper, before the methods that need it are written:
   phrases become a ``Vocabulary`` and ``tokens`` keeps one row a phrase, because a class name is
   then only a short phrase; which image said which phrase stays in ``Sample.captions``, so the
   words of other images serve as negatives.
+- Images without boxes (Detic, BARON's captions): the sample says so (``boxed``), because the
+  batch then needs no second path: stages run on all images, a detector's own losses on the boxed.
+- A method that brings an embedder may ask more of it than embeddings (BARON's pseudo-words): it
+  finds its own class in ``Flow.embedders``, because a record of callbacks would grow with each.
 - An offline labeler that rewrites samples (PB-OVD): it runs before training and its result is
   written as an ordinary data set, because training must not know who drew a box; what is unsure
   stays in ``truth.scores``.

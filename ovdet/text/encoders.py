@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.text.tokenizer import ClipTokenizer, lengths
@@ -12,8 +13,8 @@ from ovdet.text.tokenizer import ClipTokenizer, lengths
 class TextEncoder(nn.Module):
     """What every text tower offers.
 
-    A tower says how ids become vectors in ``forward``; encoding texts, batching and the
-    fingerprint are the same for all.
+    A tower says how ids become token vectors (``embed_ids``) and what it reads from these
+    (``read``); encoding texts, batching and the fingerprint are the same for all.
 
     Args:
         dim: Length D of the vectors.
@@ -31,16 +32,33 @@ class TextEncoder(nn.Module):
         self._identity = identity
         self._known: tuple[tuple[list[tuple[int, int]], list[float]], str] | None = None
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Encode ids.
+    def embed_ids(self, ids: Tensor) -> Tensor:
+        """Look up the ids [N, T] in the token table: [N, T, W], before positions are added."""
+        raise NotImplementedError
+
+    def read(self, embedded: Tensor, ends: Tensor | None = None) -> Tensor:
+        """Run the tower on embedded tokens, so that learnt or made-up words can stand among them.
 
         Args:
-            ids: [N, T], int64, as the tokenizer gives them; T at most the context.
+            embedded: [N, T, W], in the space of the token table; T at most the context.
+            ends: [N], int64, the position read of each row; None reads all.
+
+        Returns:
+            [N, D], or [N, T, D] without ``ends``; projected, not normalised, differentiable.
+        """
+        raise NotImplementedError
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Encode ids, read at each row's first END.
+
+        Args:
+            ids: [N, T], int64, as the tokenizer gives them; T at most the context, and the whole
+                context where the tower is not ``causal``.
 
         Returns:
             [N, D], unit norm, differentiable.
         """
-        raise NotImplementedError
+        return F.normalize(self.read(self.embed_ids(ids), lengths(ids) - 1), dim=-1)
 
     @property
     def device(self) -> torch.device:
@@ -105,3 +123,10 @@ def _few_values(weights: list[Tensor]) -> list[float]:
 def _version(value: Tensor) -> int:
     # A tensor made in inference mode counts no versions, but cannot be written to outside it.
     return -1 if value.is_inference() else value._version
+
+
+def at_ends(states: Tensor, ends: Tensor | None) -> Tensor:
+    """Pick from states [N, T, W] each row's position in ``ends`` [N]; None keeps all."""
+    if ends is None:
+        return states
+    return states[torch.arange(len(states), device=states.device), ends]

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
-from ovdet.text.encoders import TextEncoder
-from ovdet.text.tokenizer import END, lengths
+from ovdet.text.encoders import TextEncoder, at_ends
+from ovdet.text.tokenizer import END
 
 _VOCABULARY = END + 1
 
@@ -41,16 +40,23 @@ class OpenClipText(TextEncoder):
         if weights is not None:
             _fill(self.tower, Path(weights), name)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Encode ids [N, T] as [N, D], unit norm; T is the whole context if not ``causal``."""
+    def embed_ids(self, ids: Tensor) -> Tensor:
+        """Look up the ids [N, T] in the token table: [N, T, W]."""
         tower: Any = self.tower
-        length = ids.shape[1]
-        x = tower.token_embedding(ids) + tower.positional_embedding[:length]
+        embedded: Tensor = tower.token_embedding(ids)
+        return embedded
+
+    def read(self, embedded: Tensor, ends: Tensor | None = None) -> Tensor:
+        """Run the tower on [N, T, W]: [N, D] at ``ends`` [N], or [N, T, D]."""
+        tower: Any = self.tower
+        length = embedded.shape[1]
+        x = embedded + tower.positional_embedding[:length]
         mask = tower.attn_mask
         x = tower.transformer(x, attn_mask=None if mask is None else mask[:length, :length])
-        x = tower.ln_final(_at_end(x, ids))
+        x = tower.ln_final(at_ends(x, ends))
         project = tower.text_projection
-        return F.normalize(project(x) if isinstance(project, nn.Module) else x @ project, dim=-1)
+        projected: Tensor = project(x) if isinstance(project, nn.Module) else x @ project
+        return projected
 
 
 @MODELS.register_module()
@@ -80,15 +86,29 @@ class TransformersText(TextEncoder):
         super().__init__(facts.projection_dim, context, identity, causal=True)
         self.tower: nn.Module = tower
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Encode ids [N, T] as vectors [N, D], unit norm."""
+    def embed_ids(self, ids: Tensor) -> Tensor:
+        """Look up the ids [N, T] in the token table: [N, T, W]."""
+        embedded: Tensor = self._table(ids)
+        return embedded
+
+    def read(self, embedded: Tensor, ends: Tensor | None = None) -> Tensor:
+        """Run the tower on [N, T, W]: [N, D] at ``ends`` [N], or [N, T, D]."""
         tower: Any = self.tower
-        states = tower.text_model(input_ids=ids).last_hidden_state
-        return F.normalize(tower.text_projection(_at_end(states, ids)), dim=-1)
+        # The tower takes ids alone, so its table is made to answer with what is given.
+        ids = torch.zeros(embedded.shape[:2], dtype=torch.int64, device=embedded.device)
+        handle = self._table.register_forward_hook(lambda *_: embedded)
+        try:
+            states = tower.text_model(input_ids=ids).last_hidden_state
+        finally:
+            handle.remove()
+        projected: Tensor = tower.text_projection(at_ends(states, ends))
+        return projected
 
-
-def _at_end(x: Tensor, ids: Tensor) -> Tensor:
-    return x[torch.arange(len(x), device=x.device), lengths(ids) - 1]
+    @property
+    def _table(self) -> nn.Module:
+        tower: Any = self.tower
+        table: nn.Module = tower.text_model.embeddings.token_embedding
+        return table
 
 
 def _open_clip_config(name: str) -> tuple[int, dict[str, Any], bool]:

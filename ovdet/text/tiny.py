@@ -1,13 +1,12 @@
 """The text tower of the tiny models."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
-from ovdet.text.encoders import TextEncoder
-from ovdet.text.tokenizer import END, lengths
+from ovdet.text.encoders import TextEncoder, at_ends
+from ovdet.text.tokenizer import END
 
 
 @MODELS.register_module()
@@ -57,13 +56,18 @@ class TinyTextTransformer(TextEncoder):
             block.init_weights(len(self.blocks))  # type: ignore[operator]
         nn.init.normal_(self.project.weight, std=width**-0.5)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Encode ids [N, T] as vectors [N, D], unit norm, read at each row's first END."""
-        x = self.widen(self.tokens(ids)) + self.positions[: ids.shape[1]]
+    def embed_ids(self, ids: Tensor) -> Tensor:
+        """Look up the ids [N, T] in the token table: [N, T, width]."""
+        widened: Tensor = self.widen(self.tokens(ids))
+        return widened
+
+    def read(self, embedded: Tensor, ends: Tensor | None = None) -> Tensor:
+        """Run the tower on [N, T, width]: [N, D] at ``ends`` [N], or [N, T, D]."""
+        x = embedded + self.positions[: embedded.shape[1]]
         for block in self.blocks:
             x = block(x)
-        x = x[torch.arange(len(x), device=x.device), lengths(ids) - 1]
-        return F.normalize(self.project(self.norm(x)), dim=-1)
+        projected: Tensor = self.project(self.norm(at_ends(x, ends)))
+        return projected
 
 
 class _Block(nn.Module):

@@ -7,6 +7,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from ovdet.data import MultiSource, Source, SourceSampler, collate
+from ovdet.data.samplers import Draw
+from ovdet.data.sources import SourceDraw
 from ovdet.structures import InputError, Sample, Vocabulary
 
 
@@ -153,3 +155,17 @@ def test_the_seed_gives_the_order():
     ]
     assert orders[0] == orders[1] != orders[2]
     assert np.max(orders[0]) == 6
+
+
+def test_a_source_without_boxes_says_so_of_its_samples():
+    class Two:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, _):
+            return Sample(torch.zeros(3, 2, 2), 1)
+
+    dataset = MultiSource([Source("boxes", Two()), Source("labels", Two(), boxed=False)])
+    draw = Draw(0, 0, 0)
+    assert dataset[SourceDraw(0, draw)].boxed
+    assert not dataset[SourceDraw(1, draw)].boxed

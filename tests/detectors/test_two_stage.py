@@ -130,3 +130,45 @@ def test_boxes_alone():
     samples = [sample(model, 0)]
     assert "loss_mask" not in model(samples, mode="loss")
     assert model.eval().predict(samples, ASKED)[0].masks is None
+
+
+class Watcher(torch.nn.Module):
+    """Keeps the flow it was shown."""
+
+    def forward(self, flow):
+        self.flow = flow
+        return {"loss_watch": flow.proposals.scores.sum() * 0}
+
+
+def test_from_images_without_boxes_only_objectives_learn(case):
+    watcher = Watcher()
+    case.model.objectives.append(watcher)
+    for one in case.samples:
+        one.boxed = False
+    assert set(case.losses()) == {"loss_watch"}
+    assert set(watcher.flow.proposals.owner.tolist()) == {0, 1}
+    assert len(watcher.flow.regions) == 0
+
+
+def test_boxed_images_beside_others_learn_as_ever(case):
+    watcher = Watcher()
+    case.model.objectives.append(watcher)
+    case.samples[0].boxed = False
+    case.samples[1].truth = case.samples[1].truth.with_(labels=torch.tensor([1, 1]))
+    assert {"loss_class", "loss_box", "loss_mask", "loss_objectness"} <= set(case.losses())
+    flow = watcher.flow
+    assert set(flow.regions.owner.tolist()) == {1}
+    assert set(flow.regions.labels.tolist()) <= {1, len(LEARNT)}
+    assert flow.proposals.owner.tolist() == sorted(flow.proposals.owner.tolist())
+    assert flow.classify(flow.embeddings, 0).shape == flow.logits[0].shape
+
+
+@torch.no_grad()
+def test_proposals_are_scored_best_first(case):
+    flow = case.model.eval().begin(case.samples, LEARNT)
+    proposals, losses = case.model.proposals(flow.features, flow.images)
+    assert losses == {}
+    for index in range(2):
+        scores = proposals.of_image(index).scores
+        assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+        assert 0 <= scores.min() <= scores.max() <= 1

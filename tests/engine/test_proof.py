@@ -85,7 +85,15 @@ def test_a_finished_run_is_not_repeated(folder):
         ("variants = [", "is not a config"),
         ("figures = dict(a='a')", "must have an entry 'variants'"),
         ("variants = [dict(name='a', config='b')]", "must have an entry 'figures'"),
-        ("variants = [dict(name='a')]; figures = dict(a='a')", "is not a proof: .*'config'"),
+        ("variants = [dict(name='a')]; figures = dict(a='a')", "is not a proof: .*'config' or"),
+        (
+            "variants = [dict(name='a', config='b', of='c')]; figures = dict(a='a')",
+            ".*either a 'con",
+        ),
+        (
+            "variants = [dict(name='a', config='b', weights_of='c')]; figures = dict(a='a')",
+            r"row 'a' needs \['c'\]: no such row",
+        ),
         ("variants = [dict(nam='a')]; figures = dict(a='a')", "is not a proof: .*'nam'"),
     ],
 )
@@ -154,3 +162,67 @@ def test_what_was_prepared_comes_back(tmp_path):
 def test_slugs():
     assert slug("control: shuffled teacher") == "control-shuffled-teacher"
     assert slug("ViLD, (2nd)  run") == "vild-2nd-run"
+
+
+SEVERAL = PROOF.replace(
+    "]\nfigures",
+    """    dict(name="measured again", config="small.py", weights_of="with what was prepared"),
+    dict(
+        name="reads a run",
+        config="small.py",
+        options={"model.poison": "{run:measured again}"},
+    ),
+]
+figures""",
+)
+
+
+def test_steps_follow_needs(folder):
+    (folder / "proof.py").write_text(SEVERAL)
+    assert Proof.load(folder).steps() == [
+        ["Baseline"],
+        ["prepare"],
+        ["with what was prepared"],
+        ["measured again"],
+        ["reads a run"],
+    ]
+
+
+def test_rows_that_need_each_other_are_told(folder):
+    circle = SEVERAL.replace('weights_of="with what was prepared"', 'weights_of="reads a run"')
+    (folder / "proof.py").write_text(circle)
+    with pytest.raises(InputError, match="rows need each other"):
+        Proof.load(folder).steps()
+
+
+def test_a_row_may_measure_the_weights_of_another(folder):
+    (folder / "proof.py").write_text(SEVERAL)
+    proof, out = Proof.load(folder), folder / "out"
+    first = proof.run(proof.row("with what was prepared"), 2, out)
+    again = proof.run(proof.row("measured again"), 2, out)
+    assert again["small/error"] == pytest.approx(first["small/error"])
+    assert not list((out / "measured-again_seed2").glob("*.pth"))
+
+
+def test_the_folder_of_a_run_is_filled_in(folder):
+    (folder / "proof.py").write_text(SEVERAL)
+    proof = Proof.load(folder)
+    config = proof._config(proof.row("reads a run"), 4, folder / "out", "")
+    assert config.model.poison == str(folder / "out" / "measured-again_seed4")
+
+
+def test_a_row_of_another_proof_runs_there(folder):
+    (folder / "other").mkdir()
+    (folder / "small").mkdir()
+    for name in ("small.py", "proof.py"):
+        (folder / name).rename(folder / "small" / name)
+    (folder / "other" / "proof.py").write_text(
+        'variants = [dict(name="Baseline", of="small"), dict(name="Lost", of="small")]\n'
+        'figures = dict(error="small/error")\nlabeler_of = "small"\n'
+    )
+    proof = Proof.load(folder / "other")
+    metrics = proof.run(proof.variants[0], 1, folder / "out" / "other")
+    assert json.loads((folder / "out/small/baseline_seed1/metrics.json").read_text()) == metrics
+    assert proof.prepare(1, folder / "out" / "other") == folder / "out/small/prepared_seed1.npz"
+    with pytest.raises(InputError, match="no row 'Lost'"):
+        proof.run(proof.variants[1], 1, folder / "out" / "other")

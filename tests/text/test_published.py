@@ -178,3 +178,34 @@ def test_towers_can_be_trained():
     for encoder in (OpenClipText("ovdet-small"), TransformersText(config=SMALL)):
         encoder(encoder.tokenizer(TEXTS)).sum().backward()
         assert all(p.grad is not None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: OpenClipText("ovdet-small"), lambda: TransformersText(config=SMALL)]
+)
+def test_towers_read_words_that_are_given_as_vectors(build):
+    torch.manual_seed(0)
+    encoder = build().eval()
+    ids = encoder.tokenizer(TEXTS)
+    embedded = encoder.embed_ids(ids)
+    ends = torch.tensor([4, 2, 3, 1])
+    some, every = encoder.read(embedded, ends), encoder.read(embedded)
+    torch.testing.assert_close(every[torch.arange(4), ends], some)
+    changed = embedded.clone()
+    changed[0, 2] = torch.randn(embedded.shape[-1])
+    other = encoder.read(changed, ends)
+    assert not torch.allclose(other[0], some[0], atol=1e-3)
+    torch.testing.assert_close(other[1:], some[1:])
+    torch.testing.assert_close(
+        F.normalize(encoder.read(embedded, (ids == 49407).int().argmax(1)), dim=-1), encoder(ids)
+    )
+
+
+@torch.no_grad()
+def test_all_states_equal_those_of_transformers():
+    torch.manual_seed(0)
+    encoder = TransformersText(config=SMALL).eval()
+    ids = encoder.tokenizer(TEXTS)
+    states = encoder.tower.text_model(input_ids=ids).last_hidden_state
+    expected = encoder.tower.text_projection(states)
+    torch.testing.assert_close(encoder.read(encoder.embed_ids(ids)), expected)
