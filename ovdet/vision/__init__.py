@@ -1,5 +1,8 @@
 """Images to features. Never a class name."""
 
+from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
+from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
+from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
@@ -7,11 +10,18 @@ from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 
 __all__ = [
+    "ClipAttentionPool",
+    "ClipImageEncoder",
+    "ClipResNet",
+    "ClipVit",
+    "ClipVitShape",
     "Frozen",
     "MobileNetTrunk",
     "PyramidTrunk",
     "RawAndPyramid",
     "SmallImageEncoder",
     "SmallTrunk",
+    "clip_pool",
+    "clip_tower",
     "load_pretrained",
 ]
