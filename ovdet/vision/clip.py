@@ -19,6 +19,7 @@ from ovdet.vision.pretrained import load_pretrained
 PREFIX = "visual."
 """What stands before the image tower's names in files of whole models, OpenAI's and open_clip's."""
 
+_TRUNK = ("conv", "bn", "layer")  # how the names of a ResNet without its pool begin
 _HEAD = 64  # channels of an attention head where a model says nothing else
 _PLAIN = {"image_size", "layers", "width", "patch_size", "head_width"}  # what our towers know
 
@@ -57,7 +58,7 @@ def clip_tower(
         shape = _shape(dim, sizes, quick=quick)
         tower = ClipVit(shape, blocks=blocks, readout=readout, frozen=frozen)
     if weights is not None:
-        load_pretrained(tower, weights, PREFIX, () if pooled else ("attnpool.",))
+        load_pretrained(tower, weights, PREFIX, () if pooled else _TRUNK)
     return tower
 
 

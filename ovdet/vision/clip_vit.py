@@ -149,7 +149,8 @@ class ClipVit(nn.Module):
         frozen: Whether nothing learns.
 
     Attributes:
-        widths: Channels of the levels: c for each of ``blocks``, then D.
+        widths: c for each of ``blocks``, the levels that a pyramid may read; the dense level, D
+            channels, comes behind them.
         dim: D.
         grid: Patches a side of the pictures it was trained on.
         stride: Side of a patch, px.
@@ -181,7 +182,7 @@ class ClipVit(nn.Module):
         self.proj = nn.Parameter(torch.randn(width, shape.dim) * std)
         self.readout: nn.Module = LastBlock() if readout is None else readout
         self.blocks = tuple(blocks)
-        self.widths = (width,) * len(blocks) + (shape.dim,)
+        self.widths = (width,) * len(blocks)
         self.dim = shape.dim
         self.grid = shape.grid
         self.stride = shape.patch

@@ -13,7 +13,7 @@ from ovdet.structures.weights import read_weights
 
 @MODELS.register_module(name="Pretrained")
 def load_pretrained(
-    module: nn.Module, file: str, prefix: str = "", skip: Sequence[str] = ()
+    module: nn.Module, file: str, prefix: str = "", parts: Sequence[str] = ()
 ) -> nn.Module:
     """Fill a module with weights and return it.
 
@@ -22,17 +22,15 @@ def load_pretrained(
         file: Safetensors, a pickle of plain tensors or a TorchScript archive: a path, or the name
             of a file in the model zoo.
         prefix: The weights' names in the file are those of the module behind this.
-        skip: Beginnings, behind the prefix, of names that belong to what the module leaves out.
+        parts: Names behind the prefix begin with one of these, the others are left in the file;
+            all are the module's where nothing is given.
 
     Raises:
         InputError: If the file is missing or broken, or does not hold this module's weights.
     """
     path = Path(file) if Path(file).exists() else zoo_folder() / file
-    own = {
-        key.removeprefix(prefix): value
-        for key, value in read_weights(path).items()
-        if key.startswith(prefix) and not key.removeprefix(prefix).startswith(tuple(skip))
-    }
+    starts = tuple(prefix + part for part in parts or ("",))
+    own = {k.removeprefix(prefix): v for k, v in read_weights(path).items() if k.startswith(starts)}
     try:
         module.load_state_dict(own)
     except RuntimeError as error:
