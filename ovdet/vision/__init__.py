@@ -8,6 +8,7 @@ from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
+from ovdet.vision.resnet import ResNetTrunk
 
 __all__ = [
     "ClipAttentionPool",
@@ -19,6 +20,7 @@ __all__ = [
     "MobileNetTrunk",
     "PyramidTrunk",
     "RawAndPyramid",
+    "ResNetTrunk",
     "SmallImageEncoder",
     "SmallTrunk",
     "clip_pool",
