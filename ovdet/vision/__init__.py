@@ -8,6 +8,7 @@ from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
+from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "PyramidTrunk",
     "RawAndPyramid",
     "ResNetTrunk",
+    "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
+    "ValuePath",
     "clip_pool",
     "clip_tower",
     "load_pretrained",

@@ -32,6 +32,7 @@ def clip_tower(
     blocks: Sequence[int] = (),
     readout: nn.Module | None = None,
     pooled: bool = True,
+    dense: bool = False,
     frozen: bool = False,
 ) -> ClipResNet | ClipVit:
     """Return the image tower of a model, a trunk.
@@ -43,6 +44,7 @@ def clip_tower(
         blocks: Of a ViT: the blocks whose tokens are levels too.
         readout: Of a ViT: what the dense level is made of.
         pooled: Of a ResNet: whether its attention pool is a part of it.
+        dense: Of a ResNet: whether the pool's dense readout is one more level; a ViT has one.
         frozen: Whether nothing learns.
 
     Raises:
@@ -53,7 +55,7 @@ def clip_tower(
     tower: ClipResNet | ClipVit
     if isinstance(sizes["layers"], list):
         pool = _pool(dim, sizes) if pooled else None
-        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, frozen=frozen)
+        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, dense=dense, frozen=frozen)
     else:
         shape = _shape(dim, sizes, quick=quick)
         tower = ClipVit(shape, blocks=blocks, readout=readout, frozen=frozen)

@@ -127,12 +127,17 @@ class ClipResNet(nn.Module):
         layers: Blocks of each of the four stages; (3, 4, 6, 3) for RN50.
         width: Channels of the stem; 64 for RN50.
         pool: A ``ClipAttentionPool`` over 32 * width channels; without it only levels are given.
+        dense: Whether the pool's dense readout [B, D, h, w] of C5, unit norm at each cell, is given
+            as one more level.
         frozen: Whether nothing learns; the running statistics of the norms then stay as they are.
 
     Attributes:
-        widths: Channels of the levels.
+        widths: Channels of C2 to C5, the levels that a pyramid may read.
         dim: D, None without a pool.
         grid: The pool's, None without one.
+
+    Raises:
+        ValueError: If a dense level is asked of a tower without a pool.
     """
 
     stride = 32
@@ -143,9 +148,12 @@ class ClipResNet(nn.Module):
         width: int = 64,
         *,
         pool: ClipAttentionPool | None = None,
+        dense: bool = False,
         frozen: bool = False,
     ) -> None:
         super().__init__()
+        if dense and pool is None:
+            raise ValueError("a dense level needs a pool")
         self.pixels = PixelNorm(CLIP_MEAN, CLIP_STD)
         self.conv1 = nn.Conv2d(3, width // 2, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width // 2)
@@ -158,6 +166,7 @@ class ClipResNet(nn.Module):
         self.layer3 = _stage(8 * width, 4 * width, layers[2], 2)
         self.layer4 = _stage(16 * width, 8 * width, layers[3], 2)
         self.attnpool = pool
+        self.dense = dense
         self.widths = tuple(4 * width * 2**i for i in range(4))
         self.dim = None if pool is None else pool.dim
         self.grid = None if pool is None else pool.grid
@@ -170,7 +179,7 @@ class ClipResNet(nn.Module):
         return super().train(mode and not self.frozen)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return C2 to C5: [B, c, H / 4, W / 4] first, [B, c, H / 32, W / 32] last.
+        """Return C2 to C5, [B, c, H / 4, W / 4] to [B, c, H / 32, W / 32], then the dense level.
 
         Args:
             images: [B, 3, H, W], RGB in [0, 1], sides of 32 px or more; the tower centres them
@@ -183,6 +192,8 @@ class ClipResNet(nn.Module):
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
             levels.append(x)
+        if self.attnpool is not None and self.dense:
+            levels.append(F.normalize(self.attnpool.dense(x), dim=1, eps=1e-6))
         return levels
 
     def embed(self, images: Tensor) -> Tensor:
@@ -193,7 +204,7 @@ class ClipResNet(nn.Module):
         """
         if self.attnpool is None:
             raise RuntimeError("a ClipResNet embeds pictures only with a pool")
-        embedded: Tensor = self.attnpool(self(images)[-1])
+        embedded: Tensor = self.attnpool(self(images)[3])
         return embedded
 
 
