@@ -10,6 +10,7 @@ from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
+from ovdet.vision.vit import SmallVit
 
 __all__ = [
     "ClipAttentionPool",
@@ -25,6 +26,7 @@ __all__ = [
     "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
+    "SmallVit",
     "ValuePath",
     "clip_pool",
     "clip_tower",
