@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import pytest
@@ -71,6 +72,12 @@ def test_what_is_no_file_of_weights_is_refused(content, tmp_path, capsys):
         read_weights(file)
     assert "\n" not in str(caught.value)
     assert "sprung" not in capsys.readouterr().out
+
+
+def test_a_missing_file_is_named_once(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read_weights(tmp_path / "a.pt")
+    assert str(caught.value) == f"{tmp_path}/a.pt: cannot be read as weights: " + os.strerror(2)
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys):
