@@ -35,10 +35,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         state = _read(path)
     except Exception as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"{path}: cannot be read as weights: {said.strip().splitlines()[0]}"
-        ) from error
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        first = said.strip().split("\n")[0]
+        raise InputError(f"{path}: cannot be read as weights: {first}") from error
     while _is_dict(state) and (nests := [n for n in _NESTS if _is_dict(state.get(n))]):
         state = state[nests[0]]
     tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if _is_dict(state) else {}
