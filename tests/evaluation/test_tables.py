@@ -1,6 +1,7 @@
 import contextlib
 import copy
 import io
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -24,12 +25,41 @@ def pycocotools(truth, results, kind):
         loaded = COCO()
         loaded.dataset = copy.deepcopy(truth) | {"info": {}}
         loaded.createIndex()
-        found = loaded.loadRes([{key: result[key] for key in keys} for result in results])
+        entries = [{key: result[key] for key in keys} for result in results]
+        found = loaded.loadRes(entries) if entries else empty(loaded)
         evaluator = COCOeval(loaded, found, kind)
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
     return evaluator.stats
+
+
+def empty(loaded):
+    """No results: ``loadRes`` itself fails on an empty list."""
+    found = COCO()
+    found.dataset = loaded.dataset | {"annotations": []}
+    found.createIndex()
+    return found
+
+
+def peculiarities(truth, results):
+    """What there is in a scene that makes evaluators differ."""
+    objects = truth["annotations"]
+    labels = {annotation["category_id"] for annotation in objects}
+    images = {annotation["image_id"] for annotation in objects}
+    places = Counter((r["image_id"], r["category_id"], r["score"]) for r in results)
+    return {
+        "crowds": any(annotation["iscrowd"] for annotation in objects),
+        "images without objects": any(i["id"] not in images for i in truth["images"]),
+        "images without results": {i["id"] for i in truth["images"]}
+        > {r["image_id"] for r in results},
+        "ties": max(places.values(), default=0) > 1,
+        "results of absent classes": any(r["category_id"] not in labels for r in results),
+        "more than 100 of a class": max(
+            Counter(key[:2] for key in places.elements()).values(), default=0
+        )
+        > 100,
+    }
 
 
 def twelve(truth, results, kind, backend):
@@ -41,16 +71,18 @@ def twelve(truth, results, kind, backend):
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_the_twelve_figures_are_those_of_pycocotools(kind, monkeypatch):
     monkeypatch.setattr("ovdet.evaluation.tables._PART", 2)  # several parts even of a few images
-    measured = 0
+    seen = Counter()
     for seed in range(220):
         truth, results = random_scene(seed, crowded=seed % 20 == 0)
-        if not results:
-            continue
         expected = pycocotools(truth, results, kind)
         found = twelve(truth, results, kind, "hotcoco")
+        assert found.shape == expected.shape == (12,)
         assert np.abs(found - expected).max() < 1e-9, seed
-        measured += expected[0] > 0
-    assert measured > 100
+        seen.update(key for key, there in peculiarities(truth, results).items() if there)
+        seen["above 0"] += expected[0] > 0
+    assert seen.keys() == {"above 0", *peculiarities(truth, results)}
+    assert min(seen[key] for key in ("crowds", "ties", "above 0")) > 100
+    assert min(seen.values()) >= 5
 
 
 @pytest.mark.parametrize("backend", ["pycocotools", "numpy"])
