@@ -280,19 +280,30 @@ def _expressions(question: Question) -> Answer:
 
 
 def _classification(question: Question) -> Answer:
-    from ovdet.evaluation.recognition import evaluate_classification
+    from ovdet.evaluation.answers import evaluate_classification
 
-    truth, results = read_truth(question.truth), _both(question)[1]
+    truth, results = read_truth(question.truth), _list(question.results)
     return Answer(evaluate_classification(truth, results))
 
 
+def _retrieval(question: Question) -> Answer:
+    from ovdet.evaluation.answers import evaluate_retrieval
+
+    return Answer(evaluate_retrieval(_list(question.truth), _list(question.results)))
+
+
 def _both(question: Question) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    truth, results = read_json(question.truth), read_json(question.results)
+    truth = read_json(question.truth)
     if not isinstance(truth, dict):
         raise InputError(f"{question.truth}: must be a COCO object with 'sentences'")
-    if not isinstance(results, list):
-        raise InputError(f"{question.results}: must be a list of results")
-    return truth, results
+    return truth, _list(question.results)
+
+
+def _list(path: Path) -> list[dict[str, Any]]:
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: must be a list, got {type(entries).__name__}")
+    return entries
 
 
 def _detections(question: Question, truth: Coco) -> tuple[Results, tuple[str, ...]]:
@@ -432,5 +443,18 @@ PROTOCOLS: dict[str, Protocol] = {
         _classification,
         (("top-1", "top1"), ("top-5", "top5")),
         prefix="zero_shot",
+    ),
+    "retrieval": Protocol(
+        "images and sentences that find each other; rankings, best first",
+        _retrieval,
+        (
+            ("image to text R@1", "image_to_text@1"),
+            ("R@5", "image_to_text@5"),
+            ("R@10", "image_to_text@10"),
+            ("text to image R@1", "text_to_image@1"),
+            ("R@5", "text_to_image@5"),
+            ("R@10", "text_to_image@10"),
+        ),
+        prefix="retrieval",
     ),
 }

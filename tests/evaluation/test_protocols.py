@@ -160,7 +160,7 @@ def test_phrases_and_expressions(tmp_path):
         assert headline(PROTOCOLS[name], ask(name, Question(*files)).figures) == expected
     with pytest.raises(InputError, match="must be a COCO object with 'sentences'"):
         ask("phrases", Question(files[1], files[1]))
-    with pytest.raises(InputError, match="must be a list of results"):
+    with pytest.raises(InputError, match="must be a list, got dict"):
         ask("phrases", Question(files[0], files[0]))
 
 
@@ -169,6 +169,19 @@ def test_classification(tmp_path):
     results = [{"image_id": i, "category_id": 5, "score": 1.0} for i in (1, 2)]
     figures = ask("classification", Question(*saved(tmp_path, truth, results))).figures
     assert headline(PROTOCOLS["classification"], figures).startswith("top-1 50.0")
+
+
+def test_retrieval(tmp_path):
+    truth = [{"id": 1, "caption": "a"}, {"id": 2, "captions": ["b"]}]
+    results = [{"image_id": 1, "captions": [0]}, {"image_id": 2, "captions": [0, 1]}]
+    files = saved(tmp_path, truth, results)
+    told = headline(PROTOCOLS["retrieval"], ask("retrieval", Question(*files)).figures)
+    assert told == (
+        "image to text R@1 50.0, R@5 100.0, R@10 100.0, text to image R@1 -, R@5 -, R@10 -"
+    )
+    (tmp_path / "truth.json").write_text("{}")
+    with pytest.raises(InputError, match=r"truth\.json: must be a list, got dict"):
+        ask("retrieval", Question(*files))
 
 
 def test_an_unknown_protocol_is_refused(tmp_path):
