@@ -12,7 +12,7 @@ from ovdet.structures import atomic_write
 
 _CHUNK = 2**20
 _OF_CLASSES = {"AP", "AP50", "PQ", "IoU"}
-_COUNTS = {"classes", "absent classes", "images", "sets", "phrases", "expressions"}
+_COUNTS = {"classes", "absent classes", "images", "captions", "sets", "phrases", "expressions"}
 _WIDEST = 10
 
 
