@@ -6,7 +6,8 @@ import pytest
 from detections import coco, draw, result
 from PIL import Image
 
-from ovdet.evaluation.protocols import PROTOCOLS, Question, ask, headline, headlines
+from ovdet.evaluation import semantic
+from ovdet.evaluation.protocols import ABSENT, PROTOCOLS, Question, ask, headline, headlines
 from ovdet.structures import InputError, Vocabulary
 
 
@@ -120,6 +121,22 @@ def test_label_maps(tmp_path):
     assert headline(PROTOCOLS["semantic"], figures).startswith("mIoU 58.3, seen 66.7, unseen 50.0")
     with pytest.raises(InputError, match="semantic needs a vocabulary"):
         ask("semantic", Question(*folders))
+
+
+def test_the_habits_of_label_maps(tmp_path):
+    """Class 2 has no pixel; an answer beyond the last class falls into it."""
+    for side, values in (("truth", [[0, 0], [1, 1]]), ("results", [[0, 0], [1, 7]])):
+        (tmp_path / side).mkdir()
+        Image.fromarray(np.array(values, np.uint8)).save(tmp_path / side / "a.png")
+    folders, classes = (tmp_path / "truth", tmp_path / "results"), Vocabulary(("a", "b", "c"))
+    assert tuple(ABSENT) == semantic.ABSENT
+    for absent, expected in (("skip", 3 / 4), ("claimed", 1 / 2), ("zero", 1 / 2)):
+        question = Question(*folders, vocabulary=classes, absent=absent, last=2)
+        answer = ask("semantic", question)
+        assert answer.figures["mIoU"] == pytest.approx(expected)
+        assert answer.notes == (f"classes without a pixel in the truth {ABSENT[absent]}",)
+    with pytest.raises(InputError, match="found must hold classes 0 to 2, got 7"):
+        ask("semantic", Question(*folders, vocabulary=classes))
 
 
 def panoptic(folder, name, segments):

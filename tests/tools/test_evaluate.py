@@ -46,8 +46,8 @@ def test_scores_and_a_report_are_written(tool, files, tmp_path, monkeypatch, cap
     """The report itself is tested with its module: its picture takes seconds."""
     asked = []
 
-    def write_report(folder, truth, found, *others):
-        asked.append((truth["categories"][0]["id"], len(found), *others))
+    def write_report(folder, truth, found, *others, fixed):
+        asked.append((truth["categories"][0]["id"], len(found), *others, fixed))
         return [folder / "report.json"]
 
     monkeypatch.setattr("ovdet.evaluation.report.write_report", write_report)
@@ -58,7 +58,7 @@ def test_scores_and_a_report_are_written(tool, files, tmp_path, monkeypatch, cap
     assert record["kind"] == "segm"
     assert record["figures"]["AP50/class 5"] == pytest.approx(1.0)
     assert record["figures"]["AP50/class 9"] == 0
-    assert asked == [(5, 2, "segm", None, ())]
+    assert asked == [(5, 2, "segm", None, (), False)]
     told = [line.split("/")[-1] for line in capsys.readouterr().out.splitlines()[-3:]]
     assert told == ["scores.json", "scores.md", "report.json"]
 
