@@ -1,6 +1,7 @@
 import contextlib
 import copy
 import io
+import sys
 from collections import Counter
 
 import numpy as np
@@ -9,7 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scenes import random_scene
 
-from ovdet.evaluation import evaluate_coco
+from ovdet.evaluation import evaluate_coco, evaluate_lvis
 from ovdet.evaluation.coco import MEASURES
 from ovdet.evaluation.results import as_results
 from ovdet.evaluation.tables import Measure, Rules, Tables, measure, summarize
@@ -108,6 +109,19 @@ def test_ids_may_be_anything(backend):
     shifted = [result | {"image_id": result["image_id"] - 100} for result in results]
     assert expected[0] > 0
     assert (twelve(moved, shifted, "bbox", backend) == expected).all()
+
+
+def test_without_hotcoco_the_figures_are_the_same(monkeypatch):
+    plain, federated = random_scene(2), random_scene(2, federated=True)
+    expected = evaluate_coco(*plain), evaluate_lvis(*federated)
+    monkeypatch.setitem(sys.modules, "hotcoco", None)  # as if it were not installed
+    with pytest.raises(ImportError):
+        import hotcoco  # noqa: F401
+    for found, wanted in zip(
+        (evaluate_coco(*plain), evaluate_lvis(*federated)), expected, strict=True
+    ):
+        assert wanted["all/AP"] > 0
+        assert found == pytest.approx(wanted, abs=1e-9, nan_ok=True)
 
 
 def test_what_is_not_known_is_refused():
