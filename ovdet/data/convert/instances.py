@@ -9,8 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ovdet.data.convert.output import Output, Stream
-from ovdet.data.convert.streams import Section, read_sections
 from ovdet.data.stickers.coco_json import encode_json
+from ovdet.data.streams import Section, read_sections
 from ovdet.structures import InputError
 
 Record = dict[str, Any]
