@@ -430,6 +430,8 @@ PROTOCOLS: dict[str, Protocol] = {
             ("RQ", "all/RQ"),
             ("things PQ", "things/PQ"),
             ("stuff PQ", "stuff/PQ"),
+            ("seen PQ", "seen/PQ"),
+            ("unseen PQ", "unseen/PQ"),
         ),
         prefix="panoptic",
     ),

@@ -217,13 +217,18 @@ def test_the_headlines_of_a_run():
         "lvis/segm/all/AP": 0.1,
         "lvis/segm/rare/AP": 0.05,
         "zero_shot/top1": 0.75,
+        "retrieval/image_to_text@1": 0.25,
+        "panoptic/all/PQ": 0.5,
+        "panoptic/unseen/PQ": 0.125,
         "other/mIoU": 0.5,
     }
     assert headlines(metrics) == [
         "coco/bbox: novel AP50 25.0, base AP50 -, all AP50 50.0",
         "coco/segm: AP 12.5",
         "lvis/segm: AP 10.0, APr 5.0",
+        "panoptic: PQ 50.0, unseen PQ 12.5",
         "zero_shot: top-1 75.0",
+        "retrieval: image to text R@1 25.0",
     ]
     assert headlines({}) == []
 
