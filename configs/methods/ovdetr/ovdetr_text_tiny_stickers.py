@@ -12,3 +12,4 @@ _base_ = [
 
 train = dict(iters=900)  # 6 passes over 1,200 pictures
 optim = dict(precision="bfloat16")
+val = dict(metrics=[dict(type="CocoMetric", kinds=["bbox"])])
