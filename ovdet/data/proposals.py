@@ -69,7 +69,7 @@ class LoadProposals:
             proposals = proposals[matches >= 0]
         if not self.as_truth:
             return replace(sample, proposals=proposals)
-        if proposals.labels is None:
+        if proposals.labels is None and len(proposals):
             raise InputError(f"{self.file}: has no entry '{sample.image_id}.labels'")
         return replace(sample, truth=proposals)
 
