@@ -243,6 +243,29 @@ class Proof:
         return "\n".join(lines)
 
 
+def label(config: Config, checkpoint: str, out: Path, device: torch.device) -> None:
+    """Run a config's own labeler over its training pictures, as they are stored.
+
+    Args:
+        config: Has ``model``, ``train`` and ``labeler``, which gets the model as ``detector``.
+        checkpoint: The model's weights.
+        out: An ``.npz`` file for ``LoadProposals``.
+        device: Where model and labeler run.
+
+    Raises:
+        InputError: If the config has no labeler, or the checkpoint does not fit.
+        BuildError: If an entry cannot become an object.
+    """
+    if not config.get("labeler"):
+        raise InputError("the config must have an entry 'labeler'")
+    model = build(to_plain(config.model), "model")
+    load_weights(model, checkpoint)
+    labeler = build({**to_plain(config.labeler), "detector": model}, "labeler").to(device)
+    dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
+    use_vocabulary(model, dataset)
+    write_prepared(labeler, dataset, out)
+
+
 def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
     """Run a labeler over a data set and store what it prepared, float16, at once.
 

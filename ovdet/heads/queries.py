@@ -269,7 +269,7 @@ class QueryEncoder(nn.Module):
     """A trunk's levels to tokens that know of each other.
 
     Args:
-        widths: Channels of the trunk's levels, finest first.
+        widths: Channels of the trunk's levels that are read, the coarsest it has, finest first.
         width: d; 4 divides it.
         extra: Coarser levels added, each half as fine as the one before.
         layers: Layers of attention; 0 leaves each cell what the trunk made of it.
@@ -307,8 +307,9 @@ class QueryEncoder(nn.Module):
         self.width = width
 
     def forward(self, levels: list[Tensor]) -> Memory:
-        """Encode levels [B, c, h, w], finest first."""
-        maps = [bring(level) for bring, level in zip(self.bring, levels, strict=True)]
+        """Encode levels [B, c, h, w], finest first; there may be finer ones than are read."""
+        used = levels[-len(self.bring) :]
+        maps = [bring(level) for bring, level in zip(self.bring, used, strict=True)]
         last = levels[-1]
         for bring in self.extra:
             last = bring(last)

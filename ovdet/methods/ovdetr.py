@@ -193,21 +193,18 @@ class OvdetrLabeler(nn.Module):
         Each has its embedding; scores are 1 for annotated objects. Boxes in px of the image.
         """
         self.detector.eval()
-        images = batch_images([sample], stride=32)
+        device = next(self.teacher.parameters(), sample.image).device
+        images = batch_images([sample], stride=32).to(device)
         regions, _ = self.detector.proposals(self.detector.trunk(images), images)
-        truth = sample.truth.with_(
-            masks=None,
-            scores=torch.ones(len(sample.truth)),
-            embeddings=self.teacher(images, sample.truth),
-        )
+        truth = sample.truth.with_(masks=None, scores=torch.ones(len(sample.truth))).to(device)
+        truth = truth.with_(embeddings=self.teacher(images, truth))
         mined = self._mine(images, _apart(regions[: self.count], truth, self.overlap))
-        joined = Regions.gather([truth, mined])
-        return replace(sample, proposals=joined.with_(owner=torch.zeros_like(joined.owner)))
+        return replace(sample, proposals=_joined(truth, mined).to("cpu"))
 
     def _mine(self, images: Tensor, regions: Regions) -> Regions:
         """Return the regions that look like a novel class, with its label, best first."""
         vocabulary: Vocabulary = self.detector.vocabulary
-        novel = torch.tensor(vocabulary.novel_mask)
+        novel = torch.tensor(vocabulary.novel_mask, device=images.device)
         seen = self.teacher(images, regions)
         logits = self.scale * seen @ self.detector.text(vocabulary).classes.T
         scores, labels = logits.softmax(dim=1).masked_fill(~novel, 0).max(dim=1)

@@ -97,6 +97,8 @@ def test_the_encoder_adds_coarser_levels(layers):
     assert encoded.tokens.shape == (2, 12 * 16 + 6 * 8 + 3 * 4 + 2 * 2, WIDTH)
     encoded.tokens.square().sum().backward()
     assert not [name for name, p in encoder.named_parameters() if p.grad is None]
+    finer = [torch.randn(2, 7, 24, 32), *levels]
+    torch.testing.assert_close(encoder(finer).tokens, encoded.tokens)
 
 
 def test_without_layers_a_token_is_its_cell():

@@ -33,12 +33,12 @@ model = dict(
         # The pyramid has mixed the levels already: no layer of attention among 1,344 tokens.
         encoder=dict(type="QueryEncoder", widths=(width,) * 3, width=width, layers=0),
         criterion=dict(type="SetCriterion", weights=weights, copies=4),
-        count=40,
+        count=30,
         content="token",
         size=0.12,
     ),
     decoder=dict(type="QueryDecoder", width=width, levels=3, layers=layers, **sizes),
     classifier=dict(type="QueryClassifier", width=width, dim=dim, layers=layers),
     criterion=dict(type="SetCriterion", weights=weights),
-    settings=dict(type="QuerySettings", chunk=8),
+    settings=dict(type="QuerySettings", chunk=13),
 )
