@@ -54,14 +54,12 @@ labeler = dict(
     count=300,
 )
 
-jitter = [
-    dict(type="RandomFlip"),
-    dict(type="RandomResize", shorts=tuple(range(480, 801, 32)), longest=1333),
-]
+flip = dict(type="RandomFlip")
+resize = dict(type="RandomResize", shorts=tuple(range(480, 801, 32)), longest=1333)
 train = dict(
     iters=336_750,  # 50 epochs of 107,761 pictures: 50 * 107,761 / (8 * 2)
     checkpoint_interval=6_735,
-    dataset=dict(transforms=jitter),
+    dataset=dict(transforms=[flip, resize]),
 )
 optim = dict(
     type="AdamW",

@@ -12,4 +12,4 @@ model = dict(
     conditions=dict(mask_novel=False, crops=dict(type="StoredCrops", file=prepared)),
 )
 load = dict(type="LoadProposals", file=prepared, as_truth=True)
-train = dict(dataset=dict(transforms=[load, *{{_base_.jitter}}]))
+train = dict(dataset=dict(transforms=[load, {{_base_.flip}}, {{_base_.resize}}]))
