@@ -9,7 +9,7 @@ from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
 from ovdet.heads.query_proposals import QueryProposals
-from ovdet.heads.sets import SetCriterion, SetWeights
+from ovdet.heads.sets import SetCriterion, SetTerms
 
 __all__ = [
     "Assignment",
@@ -29,5 +29,5 @@ __all__ = [
     "RoiEmbedder",
     "RpnProposals",
     "SetCriterion",
-    "SetWeights",
+    "SetTerms",
 ]

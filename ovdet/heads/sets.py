@@ -14,14 +14,15 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from ovdet.heads.queries import to_parts
+from ovdet.losses import giou_loss, l1_loss, sigmoid_focal
 from ovdet.ops import generalized_box_iou, match_hungarian
 from ovdet.registry import MODELS
 from ovdet.structures import Regions
 
 
 @dataclass(frozen=True)
-class SetWeights:
-    """What the three terms count, as costs and as losses alike.
+class SetTerms:
+    """How much each term counts, as cost and as loss alike.
 
     Attributes:
         classes: Of the focal term.
@@ -34,7 +35,7 @@ class SetWeights:
     overlap: float = 2.0
 
 
-MODELS.register_module()(SetWeights)
+MODELS.register_module()(SetTerms)
 
 
 @MODELS.register_module()
@@ -42,7 +43,7 @@ class SetCriterion(nn.Module):
     """Pairs queries with objects at the least cost and lets them learn from each other.
 
     Args:
-        weights: Of the terms.
+        terms: How much each counts.
         alpha: Share of the positives in the focal term.
         gamma: How much the focal term forgives what is nearly right.
         copies: Queries that each object is paired with; 1 in DETR. More teach faster where no
@@ -51,14 +52,14 @@ class SetCriterion(nn.Module):
 
     def __init__(
         self,
-        weights: SetWeights | None = None,
+        terms: SetTerms | None = None,
         *,
         alpha: float = 0.25,
         gamma: float = 2.0,
         copies: int = 1,
     ) -> None:
         super().__init__()
-        self.weights = weights or SetWeights()
+        self.terms = terms or SetTerms()
         self.alpha = alpha
         self.gamma = gamma
         self.copies = copies
@@ -98,13 +99,15 @@ class SetCriterion(nn.Module):
         found = boxes[group, query]
         goal = torch.cat([one.boxes for one in truth])[index].to(found.dtype)
         count = mean_count(self.copies * sum(len(one) for one in truth), logits.device)
-        focal = _focal(logits, wanted, self.alpha, self.gamma)
+        focal = sigmoid_focal(logits, wanted, alpha=self.alpha, gamma=self.gamma)
         if learnt is not None:
             focal = focal[..., learnt]
+        extent = logits.new_tensor([size[1], size[0]])
+        distance = l1_loss(found, goal, extent)
         losses = {
-            "class": self.weights.classes * focal.sum() / count,
-            "distance": self.weights.distance * _distance(found, goal, size) / count,
-            "overlap": self.weights.overlap * _overlap(found, goal) / count,
+            "class": self.terms.classes * focal.sum() / count,
+            "distance": self.terms.distance * distance.sum() / count,
+            "overlap": self.terms.overlap * giou_loss(found, goal).sum() / count,
         }
         return losses, matches
 
@@ -132,8 +135,8 @@ class SetCriterion(nn.Module):
         goal = truth.boxes.to(boxes.dtype)
         distance = torch.cdist(to_parts(boxes, *size), to_parts(goal, *size), p=1)
         overlap = generalized_box_iou(boxes, goal)
-        weights = self.weights
-        return weights.classes * classes + weights.distance * distance - weights.overlap * overlap
+        terms = self.terms
+        return terms.classes * classes + terms.distance * distance - terms.overlap * overlap
 
 
 def mean_count(count: int, device: torch.device) -> Tensor:
@@ -153,24 +156,6 @@ def _starts(truth: Sequence[Regions], device: torch.device) -> Tensor:
     """Return where each group's objects begin when all are put in a row, [G]."""
     counts = torch.tensor([len(one) for one in truth], device=device)
     return counts.cumsum(0) - counts
-
-
-def _focal(logits: Tensor, wanted: Tensor, alpha: float, gamma: float) -> Tensor:
-    from torchvision.ops import sigmoid_focal_loss
-
-    loss: Tensor = sigmoid_focal_loss(logits, wanted, alpha, gamma)
-    return loss
-
-
-def _distance(boxes: Tensor, goal: Tensor, size: tuple[int, int]) -> Tensor:
-    return (to_parts(boxes, *size) - to_parts(goal, *size)).abs().sum()
-
-
-def _overlap(boxes: Tensor, goal: Tensor) -> Tensor:
-    from torchvision.ops import generalized_box_iou_loss
-
-    loss: Tensor = generalized_box_iou_loss(boxes, goal, reduction="sum")
-    return loss
 
 
 def prior_bias(prior: float) -> float:

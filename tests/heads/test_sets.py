@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ovdet.heads.queries import to_parts
-from ovdet.heads.sets import SetCriterion, SetWeights, mean_count, prior_bias
+from ovdet.heads.sets import SetCriterion, SetTerms, mean_count, prior_bias
 from ovdet.structures import Regions
 
 SIZE = (40, 60)  # H, W, px
@@ -39,7 +39,7 @@ def test_pairs_as_transformers(seed):
     from transformers.loss.loss_deformable_detr import DeformableDetrHungarianMatcher
 
     logits, boxes, truth = random_case(seed)
-    criterion = SetCriterion(SetWeights(3, 5, 2))
+    criterion = SetCriterion(SetTerms(3, 5, 2))
     theirs = DeformableDetrHungarianMatcher(class_cost=3, bbox_cost=5, giou_cost=2)
     outputs = {"logits": logits[None], "pred_boxes": to_parts(boxes, *SIZE)[None]}
     target = {"class_labels": truth.labels, "boxes": to_parts(truth.boxes, *SIZE)}
@@ -81,7 +81,7 @@ def test_costs_as_mmdet(mmdet_costs, seed):
         mmdet_costs.IoUCost(iou_mode="giou", weight=2.0),
     ]
     expected = sum(part(found, wanted, {"img_shape": SIZE}) for part in parts)
-    cost = SetCriterion(SetWeights(3, 5, 2)).cost(logits, boxes, truth, SIZE)
+    cost = SetCriterion(SetTerms(3, 5, 2)).cost(logits, boxes, truth, SIZE)
     torch.testing.assert_close(cost, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_losses_by_hand():
     truth = objects([[10, 10, 30, 20]], [1])
     logits = torch.tensor([[[-2.0, -2.0], [-2.0, 0.0]]])
     boxes = torch.tensor([[[0.0, 0, 60, 40], [10, 10, 30, 20]]])
-    losses, matches = SetCriterion(SetWeights(3, 5, 2))(logits, boxes, [truth], SIZE)
+    losses, matches = SetCriterion(SetTerms(3, 5, 2))(logits, boxes, [truth], SIZE)
     assert matches.tolist() == [[-1, 0]]
     p = 1 / (1 + math.exp(2))
     positive = 0.25 * 0.5**2 * -math.log(0.5)
@@ -103,7 +103,7 @@ def test_losses_by_hand():
 def test_box_losses_by_hand():
     truth = objects([[0, 0, 30, 20]])
     boxes = torch.tensor([[[0.0, 0, 60, 40]]])
-    losses, _ = SetCriterion(SetWeights(1, 1, 1))(torch.zeros(1, 1, 1), boxes, [truth], SIZE)
+    losses, _ = SetCriterion(SetTerms(1, 1, 1))(torch.zeros(1, 1, 1), boxes, [truth], SIZE)
     # parts: (0.5, 0.5, 1, 1) against (0.25, 0.25, 0.5, 0.5); a quarter of the union is shared
     assert losses["distance"].item() == pytest.approx(1.5)
     assert losses["overlap"].item() == pytest.approx(0.75, rel=1e-5)

@@ -10,7 +10,7 @@ text_tower = dict(
 )
 blocks = dict(type="SmallTrunk", widths=(32, 64, 128, 256))  # strides 2, 4, 8, 16
 image_tower = dict(type="SmallImageEncoder", dim=dim, trunk=blocks)
-weights = dict(type="SetWeights", classes=3.0, distance=5.0, overlap=2.0)
+terms = dict(type="SetTerms", classes=3.0, distance=5.0, overlap=2.0)
 
 model = dict(
     type="QueryDetector",
@@ -32,13 +32,13 @@ model = dict(
         type="QueryProposals",
         # The pyramid has mixed the levels already: no layer of attention among 1,344 tokens.
         encoder=dict(type="QueryEncoder", widths=(width,) * 3, width=width, layers=0),
-        criterion=dict(type="SetCriterion", weights=weights, copies=4),
+        criterion=dict(type="SetCriterion", terms=terms, copies=4),
         count=30,
         content="token",
         size=0.12,
     ),
     decoder=dict(type="QueryDecoder", width=width, levels=3, layers=layers, **sizes),
     classifier=dict(type="QueryClassifier", width=width, dim=dim, layers=layers),
-    criterion=dict(type="SetCriterion", weights=weights),
+    criterion=dict(type="SetCriterion", terms=terms),
     settings=dict(type="QuerySettings", chunk=13),
 )

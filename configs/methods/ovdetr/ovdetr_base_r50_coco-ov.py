@@ -10,8 +10,8 @@ width = 256
 layers = 6  # of encoder and decoder each
 sizes = dict(heads=8, points=4, hidden=1024)
 clip = dict(name="ViT-B-32-quickgelu", weights="ViT-B-32.pt")
-weights = dict(type="SetWeights", classes=3.0, distance=5.0, overlap=2.0)
-criterion = dict(type="SetCriterion", weights=weights)
+terms = dict(type="SetTerms", classes=3.0, distance=5.0, overlap=2.0)
+criterion = dict(type="SetCriterion", terms=terms)
 
 model = dict(
     type="QueryDetector",
