@@ -11,9 +11,11 @@ from ovdet.heads import (
     FirstScores,
     GeometricScores,
     MobileNetEmbedder,
+    QueryProposals,
     RoiEmbedder,
     RpnProposals,
 )
+from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses
@@ -24,13 +26,16 @@ FILLINGS = [
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", RawAndPyramid),
     ("RegionSlot", RpnProposals),
+    ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),
     ("EmbedderSlot", MobileNetEmbedder),
     ("ClassifierSlot", CosineClassifier),
     ("ScoreSlot", FirstScores),
     ("ScoreSlot", GeometricScores),
     ("ObjectiveSlot", VildDistillation),
+    ("ObjectiveSlot", OvdetrReconstruction),
     ("LabelerSlot", VildLabeler),
+    ("LabelerSlot", OvdetrLabeler),
 ]
 
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from ovdet.engine.checkpoints import bare, fill_weights, find_last, load_weights
 from ovdet.engine.config import load_config, to_plain
+from ovdet.engine.loops import use_vocabulary
 from ovdet.engine.naming import proposal_recall
 from ovdet.engine.runner import build_runner
 from ovdet.registry import build
@@ -217,6 +218,7 @@ class Proof:
         load_weights(runner.model, str(checkpoint))
         labeler = build({**(self.labeler or {}), "detector": runner.model}, "labeler")
         dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
+        use_vocabulary(runner.model, dataset)  # what its labels index
         write_prepared(labeler, dataset, out)
         return out
 
@@ -241,11 +243,35 @@ class Proof:
         return "\n".join(lines)
 
 
+def label(config: Config, checkpoint: str, out: Path, device: torch.device) -> None:
+    """Run a config's own labeler over its training pictures, as they are stored.
+
+    Args:
+        config: Has ``model``, ``train`` and ``labeler``, which gets the model as ``detector``.
+        checkpoint: The model's weights.
+        out: An ``.npz`` file for ``LoadProposals``.
+        device: Where model and labeler run.
+
+    Raises:
+        InputError: If the config has no labeler, or the checkpoint does not fit.
+        BuildError: If an entry cannot become an object.
+    """
+    if not config.get("labeler"):
+        raise InputError("the config must have an entry 'labeler'")
+    model = build(to_plain(config.model), "model")
+    load_weights(model, checkpoint)
+    labeler = build({**to_plain(config.labeler), "detector": model}, "labeler").to(device)
+    dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
+    use_vocabulary(model, dataset)
+    write_prepared(labeler, dataset, out)
+
+
 def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
     """Run a labeler over a data set and store what it prepared, float16, at once.
 
     Args:
-        labeler: Sample to Sample with ``proposals`` that have embeddings.
+        labeler: Sample to Sample with ``proposals`` that have embeddings, and labels and scores
+            where it names them.
         dataset: Gives samples in px of the stored image.
         out: An ``.npz`` file for ``LoadProposals``.
     """
@@ -256,6 +282,9 @@ def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
         arrays[f"{sample.image_id}.boxes"] = regions.boxes.numpy().astype(np.float32)
         vectors = torch.zeros(0) if regions.embeddings is None else regions.embeddings
         arrays[f"{sample.image_id}.embeddings"] = vectors.numpy().astype(np.float16)
+        for fact in ("labels", "scores"):
+            if (value := getattr(regions, fact)) is not None:
+                arrays[f"{sample.image_id}.{fact}"] = value.numpy()
     aside = out.with_suffix(".partial.npz")
     np.savez(aside, **arrays)  # type: ignore[arg-type]
     aside.replace(out)

@@ -159,6 +159,20 @@ def test_what_was_prepared_comes_back(tmp_path):
     assert len(found[1]) == 0
 
 
+def test_labels_are_stored_where_there_are_some(tmp_path):
+    def labeler(sample):
+        labels = torch.tensor([sample.image_id])
+        zero = torch.zeros(1, dtype=torch.int64)
+        sample.proposals = Regions(torch.zeros(1, 4), zero, torch.ones(1), labels)
+        return sample
+
+    write_prepared(labeler, [Sample(torch.zeros(3, 4, 4), 3)], tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        assert stored["3.labels"].tolist() == [3]
+        assert stored["3.labels"].dtype == np.int64
+        assert stored["3.scores"].tolist() == [1]
+
+
 def test_slugs():
     assert slug("control: shuffled teacher") == "control-shuffled-teacher"
     assert slug("ViLD, (2nd)  run") == "vild-2nd-run"
