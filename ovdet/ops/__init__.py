@@ -7,17 +7,20 @@ from ovdet.ops.boxes import (
     decode_deltas,
     encode_deltas,
     enlarge_boxes,
+    square_boxes,
 )
-from ovdet.ops.matching import match_regions, sample_balanced
-from ovdet.ops.regions import crop_regions, enlarge, pool_regions
+from ovdet.ops.matching import best_overlap, match_regions, sample_balanced
+from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import cosine_logits, unit_norm
 
 __all__ = [
+    "best_overlap",
     "box_area",
     "box_iou",
     "clip_boxes",
     "cosine_logits",
     "crop_regions",
+    "cut_regions",
     "decode_deltas",
     "encode_deltas",
     "enlarge",
@@ -25,5 +28,6 @@ __all__ = [
     "match_regions",
     "pool_regions",
     "sample_balanced",
+    "square_boxes",
     "unit_norm",
 ]

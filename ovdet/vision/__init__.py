@@ -1,12 +1,14 @@
 """Images to features. Never a class name."""
 
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
+from ovdet.vision.crops import CropTeacher
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 
 __all__ = [
+    "CropTeacher",
     "Frozen",
     "MobileNetTrunk",
     "PyramidTrunk",

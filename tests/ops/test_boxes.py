@@ -3,7 +3,15 @@ import torch
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_iou as reference_iou
 
-from ovdet.ops import box_area, box_iou, clip_boxes, decode_deltas, encode_deltas, enlarge_boxes
+from ovdet.ops import (
+    box_area,
+    box_iou,
+    clip_boxes,
+    decode_deltas,
+    encode_deltas,
+    enlarge_boxes,
+    square_boxes,
+)
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
@@ -76,3 +84,10 @@ def test_deltas_of_nothing():
     nothing = torch.zeros(0, 4)
     assert encode_deltas(nothing, nothing, WEIGHTS).shape == (0, 4)
     assert decode_deltas(nothing, nothing, WEIGHTS).shape == (0, 4)
+
+
+def test_squares_by_hand():
+    given = torch.tensor([[10.0, 10, 20, 14], [0, 0, 10, 2], [0, 3, 40, 4], [5, 5, 5, 5]])
+    expected = [[10.0, 7, 20, 17], [0, 0, 10, 10], [0, 0, 30, 20], [5, 5, 5, 5]]
+    found = square_boxes(given, 20, 30)
+    torch.testing.assert_close(found, torch.tensor(expected))
