@@ -43,5 +43,5 @@ model = dict(
         objectives=[dict(type="VildDistillation", teacher=teacher, branch=1, count=24, weight=1.0)]
     ),
 )
-train = dict(iters=900)
+train = dict(iters=1500)
 optim = dict(precision="bfloat16")
