@@ -22,5 +22,5 @@ model = dict(
 # Paper: SGD, 6 passes over millions of boxes, 512 a step and band. 32 pictures hold about 1,900
 # proposals; 300 steps are 8 passes over 1,200 pictures, and AdamW gets along with so few.
 train = dict(dataset=dict(transforms=[load]), batch_size=32, iters=300)
-val = dict(dataset=dict(transforms=[load_val]), metrics=[dict(_delete_=True, type="RegionNaming")])
+val = dict(dataset=dict(transforms=[load_val]), metrics=[dict(type="RegionNaming")])
 optim = dict(lr=2e-3, weight_decay=0.0, warmup=20)

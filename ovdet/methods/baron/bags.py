@@ -132,12 +132,14 @@ class BaronBags(nn.Module):
         picked, sizes = [], []
         for index, sample in enumerate(flow.samples):
             height, width = sample.image.shape[1:]
-            found = self.centres(_candidates(flow, index), height, width)[: self.settings.most]
+            found = self.centres(_candidates(flow, index), height, width)
             picked.append(found)
             sizes += [[float(width), float(height)]] * len(found)
         centres = Regions.gather(picked)
         size = torch.tensor(sizes, device=centres.boxes.device).reshape(-1, 2)
-        cells, bags = self.neighbours(centres.boxes, size)
+        drawn = torch.randperm(len(centres), device=size.device)[: self.settings.most].sort().values
+        centres = centres[drawn]
+        cells, bags = self.neighbours(centres.boxes, size[drawn])
         return tell(cells, bags, centres.owner, self.settings.orders)
 
 
@@ -150,14 +152,14 @@ class BaronSettings:
         bag_weight: Multiplies the contrast of bags.
         single_weight: Multiplies the contrast of single regions.
         orders: In how many orders a bag is told at most.
-        most: Centres an image.
+        most: Centres a step, drawn at random from those of all images.
         branch: Index of the detector's branch whose words they are.
     """
 
     bag_weight: float = 1.0
     single_weight: float = 0.1
     orders: int = 2
-    most: int = 300
+    most: int = 256
     branch: int = 0
 
 
