@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         zero_shot_accuracy,
         zero_shot_top1,
     )
+    from ovdet.evaluation.regions import RegionNaming, evaluate_region_names
     from ovdet.evaluation.report import write_report
     from ovdet.evaluation.results import Results, as_results, read_results
     from ovdet.evaluation.semantic import SemanticMetric, evaluate_semantic
@@ -38,6 +39,7 @@ _HOMES = {
     "LvisMetric": "collect",
     "PanopticMetric": "panoptic",
     "PhraseRecall": "grounding",
+    "RegionNaming": "regions",
     "Results": "results",
     "RetrievalRecall": "recognition",
     "SemanticMetric": "semantic",
@@ -56,6 +58,7 @@ _HOMES = {
     "evaluate_panoptic_files": "panoptic",
     "evaluate_phrases": "grounding",
     "evaluate_retrieval": "answers",
+    "evaluate_region_names": "regions",
     "evaluate_semantic": "semantic",
     "evaluate_sets": "sets",
     "read_results": "results",
@@ -72,6 +75,7 @@ __all__ = [
     "LvisMetric",
     "PanopticMetric",
     "PhraseRecall",
+    "RegionNaming",
     "Results",
     "RetrievalRecall",
     "SemanticMetric",
@@ -89,6 +93,7 @@ __all__ = [
     "evaluate_panoptic",
     "evaluate_panoptic_files",
     "evaluate_phrases",
+    "evaluate_region_names",
     "evaluate_retrieval",
     "evaluate_semantic",
     "evaluate_sets",

@@ -178,6 +178,21 @@ def test_slugs():
     assert slug("ViLD, (2nd)  run") == "vild-2nd-run"
 
 
+def test_a_row_may_only_measure_on_prepared_pictures(folder):
+    loads = '"val.dataset.transforms": [dict(type="LoadProposals", file="{prepared_val}")]'
+    row = f'dict(name="measured", config="small.py", options={{"train": None, {loads}}}, '
+    text = PROOF.replace("]\nfigures", f"    {row}prepared=True),\n]\nfigures")
+    (folder / "proof.py").write_text(text)
+    proof, out = Proof.load(folder), folder / "out"
+    metrics = proof.run(proof.row("measured"), 3, out)
+    assert metrics["small/count"] == IMAGES
+    assert not list((out / "measured_seed3").glob("*.pth"))
+    assert sorted(path.name for path in out.glob("*.npz")) == [
+        "prepared_seed3.npz",
+        "prepared_val_seed3.npz",
+    ]
+
+
 SEVERAL = PROOF.replace(
     "]\nfigures",
     """    dict(name="measured again", config="small.py", weights_of="with what was prepared"),
@@ -221,7 +236,7 @@ def test_a_row_may_measure_the_weights_of_another(folder):
 def test_the_folder_of_a_run_is_filled_in(folder):
     (folder / "proof.py").write_text(SEVERAL)
     proof = Proof.load(folder)
-    config = proof._config(proof.row("reads a run"), 4, folder / "out", "")
+    config = proof._config(proof.row("reads a run"), 4, folder / "out", {})
     assert config.model.poison == str(folder / "out" / "measured-again_seed4")
 
 
