@@ -13,19 +13,22 @@ from ovdet.heads import (
     MobileNetEmbedder,
     RoiEmbedder,
     RpnProposals,
+    TowerEmbedder,
 )
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses
-from ovdet.vision import PyramidTrunk, RawAndPyramid
+from ovdet.vision import PyramidTrunk, RawAndPyramid, TowerPyramid
 
 FILLINGS = [
     ("TextSlot", TextClasses),
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", RawAndPyramid),
+    ("TrunkSlot", TowerPyramid),
     ("RegionSlot", RpnProposals),
     ("EmbedderSlot", RoiEmbedder),
     ("EmbedderSlot", MobileNetEmbedder),
+    ("EmbedderSlot", TowerEmbedder),
     ("ClassifierSlot", CosineClassifier),
     ("ScoreSlot", FirstScores),
     ("ScoreSlot", GeometricScores),

@@ -2,7 +2,7 @@
 
 from ovdet.heads.boxes import Assignment, BoxHead, RegionSampler
 from ovdet.heads.classify import CosineClassifier, RegionBranch
-from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder
+from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder, TowerEmbedder
 from ovdet.heads.fuse import FirstScores, GeometricScores
 from ovdet.heads.masks import MaskHead
 from ovdet.heads.proposals import RpnProposals
@@ -19,4 +19,5 @@ __all__ = [
     "RegionSampler",
     "RoiEmbedder",
     "RpnProposals",
+    "TowerEmbedder",
 ]
