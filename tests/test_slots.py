@@ -13,8 +13,10 @@ from ovdet.heads import (
     MobileNetEmbedder,
     RoiEmbedder,
     RpnProposals,
+    SigmoidClassifier,
     TowerEmbedder,
 )
+from ovdet.methods.detic import DeticCaptions, DeticImageLabels
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses
@@ -30,8 +32,11 @@ FILLINGS = [
     ("EmbedderSlot", MobileNetEmbedder),
     ("EmbedderSlot", TowerEmbedder),
     ("ClassifierSlot", CosineClassifier),
+    ("ClassifierSlot", SigmoidClassifier),
     ("ScoreSlot", FirstScores),
     ("ScoreSlot", GeometricScores),
+    ("ObjectiveSlot", DeticCaptions),
+    ("ObjectiveSlot", DeticImageLabels),
     ("ObjectiveSlot", VildDistillation),
     ("LabelerSlot", VildLabeler),
 ]

@@ -13,6 +13,7 @@ import sys
 
 _TRACKS = {
     "stickers-ov": "65 classes, 48 base and 17 novel; COCO JSON (1200 train, 400 val images)",
+    "stickers-labels": "stickers-ov's classes as image labels, no boxes (2000 / 200 images)",
     "stickers-lv": "808 classes in a long tail, rare ones held out; LVIS JSON (6000 / 1500 images)",
     "stickers-seg": "12 things, 8 stuff, 5 of 20 unseen; label maps, panoptic (1500 / 400 images)",
     "stickers-caps": "captioned pictures of all stickers (8000 train, 1000 val images)",

@@ -110,6 +110,52 @@ class CosineClassifier(nn.Module):
         return probabilities if self.background == "none" else probabilities[:, :-1]
 
 
+@MODELS.register_module()
+class SigmoidClassifier(nn.Module):
+    """Each class asked by itself: a scaled cosine through a sigmoid (Detic, Zhou 2022, Sec. 4).
+
+    There is no background column: a region without a class says no to all of them. (A text
+    embedding of zeros, the published background, always scores 0 and teaches nothing.)
+
+    Args:
+        scale: Inverse temperature; 50 in the published code.
+
+    Raises:
+        ValueError: If ``scale`` is not positive.
+    """
+
+    def __init__(self, *, scale: float = 50.0) -> None:
+        super().__init__()
+        if scale <= 0:
+            raise ValueError(f"scale must be positive, got {scale}")
+        self.scale = scale
+
+    def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
+        """Return logits [R, C], at least float32, of [R, D] and [C, D], both unit norm."""
+        return full_cosine_logits(embeddings, classes, self.scale)
+
+    def loss(self, logits: Tensor, labels: Tensor, novel: Tensor) -> Tensor:
+        """Return the binary cross entropy, a sum over the classes asked and a mean over regions.
+
+        Args:
+            logits: [R, C].
+            labels: [R], int64, C for background.
+            novel: [C], bool, True for classes that are left out.
+
+        Returns:
+            A scalar; 0, still on the graph, when R is 0.
+        """
+        if len(logits) == 0:
+            return logits.sum() * 0
+        wanted = F.one_hot(labels, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+        each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        return each.masked_fill(novel, 0).sum() / len(logits)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return [R, C], in [0, 1]; they need not sum to 1."""
+        return logits.sigmoid()
+
+
 def full_cosine_logits(embeddings: Tensor, classes: Tensor, scale: float) -> Tensor:
     """Return :func:`cosine_logits` in at least float32, whatever autocast would make of it."""
     wide = torch.promote_types(embeddings.dtype, torch.float32)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ovdet.heads import CosineClassifier
+from ovdet.heads import CosineClassifier, SigmoidClassifier
 from ovdet.ops import unit_norm
 
 
@@ -151,3 +151,37 @@ def test_without_background_one_class_is_certain():
 def test_what_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
         CosineClassifier(8, **options)
+
+
+def test_sigmoids_by_hand():
+    classifier = SigmoidClassifier(scale=20.0)
+    regions, classes = unit(5, seed=1), unit(3, seed=2)
+    logits = classifier(regions, classes)
+    torch.testing.assert_close(logits, 20 * regions @ classes.T)
+    torch.testing.assert_close(classifier.probabilities(logits), 1 / (1 + (-logits).exp()))
+
+
+def test_a_sum_over_the_classes_asked_and_a_mean_over_regions():
+    logits = torch.tensor([[1.0, 9.0, -2.0], [0.0, 9.0, 3.0]], requires_grad=True)
+    labels = torch.tensor([0, 3])  # a class, and the background
+    loss = SigmoidClassifier().loss(logits, labels, torch.tensor([False, True, False]))
+    loss.backward()
+
+    def yes(x):
+        return math.log(1 + math.exp(-x))
+
+    expected = (yes(1) + yes(2) + yes(0) + yes(-3)) / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    assert logits.grad[:, 1].tolist() == [0, 0]
+
+
+def test_no_region_is_no_sigmoid_loss_but_a_graph():
+    logits = torch.zeros(0, 3, requires_grad=True)
+    loss = SigmoidClassifier().loss(logits, torch.zeros(0, dtype=torch.int64), torch.zeros(3) > 0)
+    loss.backward()
+    assert loss.item() == 0
+
+
+def test_a_sigmoid_needs_a_scale():
+    with pytest.raises(ValueError, match=r"scale must be positive, got -1"):
+        SigmoidClassifier(scale=-1)

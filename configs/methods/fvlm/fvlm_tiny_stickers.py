@@ -69,7 +69,7 @@ model = dict(
     scores=dict(type="GeometricScores", base_share=0.35, novel_share=0.65, normalize=True),
 )
 train = dict(
-    iters=900,
+    iters=800,
     dataset=dict(transforms=[enlarge, dict(type="RandomFlip"), dict(type="ColorJitter")]),
 )
 val = dict(dataset=dict(transforms=[enlarge]))
