@@ -29,6 +29,11 @@ _CONVERSIONS = {
     "yolo": ("yolo", "yolo-coco", "data of your own with data.yaml and label files"),
     "odinw": ("odinw", "odinw-coco", "the 13 small detection sets of ODinW"),
     "coco-captions": ("coco", "coco-captions", "COCO 2017's captions"),
+    "coco-tags": (
+        "coco",
+        "coco-tags",
+        "classes of OV-COCO that COCO's captions name: image labels",
+    ),
     "flickr30k-entities": ("flickr30k", "flickr30k-entities", "phrases of captions and boxes"),
     "refcoco": ("refer", "refcoco", "RefCOCO, RefCOCO+, RefCOCOg: expressions that mean one box"),
     "ade20k": ("ade", "ade20k", "ADE20K: label maps of 150 and of 847 classes"),

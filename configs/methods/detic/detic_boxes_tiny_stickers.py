@@ -16,5 +16,5 @@ text_branch = dict(
     classifier=dict(type="SigmoidClassifier", scale=50.0),
 )
 model = dict(branches=[text_branch])
-train = dict(iters=600)
+train = dict(iters=700)
 optim = dict(precision="bfloat16")

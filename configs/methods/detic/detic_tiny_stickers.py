@@ -18,5 +18,5 @@ text_branch = dict(
 # Paper: the best 128 proposals, 32 on COCO; 16 here, of the 100 that a picture of 128 px keeps.
 image_labels = dict(type="DeticImageLabels", select="max_size", count=16, weight=0.1)
 model = dict(branches=[text_branch], settings=dict(objectives=[image_labels]))
-train = dict(iters=600)
+train = dict(iters=700)
 optim = dict(precision="bfloat16")
