@@ -60,7 +60,7 @@ class FederatedClasses(nn.Module):
         """
         weights = self._weights(vocabulary)
         kept = torch.zeros(len(vocabulary), dtype=torch.bool)
-        kept[labels[labels < len(vocabulary)].unique().cpu()] = True
+        kept[labels[labels < len(vocabulary)].cpu()] = True
         weights[kept] = 0
         more = min(self.count - int(kept.sum()), int((weights > 0).sum()))
         if more > 0:
