@@ -1,9 +1,10 @@
 """Features to regions, boxes, masks, embeddings and logits. Never a sample."""
 
 from ovdet.heads.boxes import Assignment, BoxHead, RegionSampler
-from ovdet.heads.classify import CosineClassifier, RegionBranch
-from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder
+from ovdet.heads.classify import CosineClassifier, RegionBranch, SigmoidClassifier
+from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder, TowerEmbedder
 from ovdet.heads.fuse import FirstScores, GeometricScores
+from ovdet.heads.left_out import FederatedClasses, NovelClasses
 from ovdet.heads.masks import MaskHead
 from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
@@ -16,10 +17,12 @@ __all__ = [
     "BoxHead",
     "ConditionClassifier",
     "CosineClassifier",
+    "FederatedClasses",
     "FirstScores",
     "GeometricScores",
     "MaskHead",
     "MobileNetEmbedder",
+    "NovelClasses",
     "QueryClassifier",
     "QueryDecoder",
     "QueryEncoder",
@@ -30,4 +33,6 @@ __all__ = [
     "RpnProposals",
     "SetCriterion",
     "SetTerms",
+    "SigmoidClassifier",
+    "TowerEmbedder",
 ]

@@ -4,10 +4,12 @@ from ovdet.losses.boxes import giou_loss, l1_loss
 from ovdet.losses.classification import sigmoid_focal
 from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
 from ovdet.losses.queue import FeatureQueue
+from ovdet.losses.weak import InBatchBce
 
 __all__ = [
     "FeatureQueue",
     "GroupedInfoNce",
+    "InBatchBce",
     "InfoNce",
     "PairedInfoNce",
     "giou_loss",

@@ -1,7 +1,7 @@
 """Names to embeddings: tokenizer, text towers, prompts, cache."""
 
 from ovdet.text.bank import Bank
-from ovdet.text.classes import TextClasses
+from ovdet.text.classes import TextClasses, word_vector
 from ovdet.text.encoders import TextEncoder
 from ovdet.text.learned import LearnedPrompts
 from ovdet.text.prompts import clean_names, fill, load_templates
@@ -25,4 +25,5 @@ __all__ = [
     "fill",
     "lengths",
     "load_templates",
+    "word_vector",
 ]

@@ -3,7 +3,7 @@
 from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
-from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
+from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
 from ovdet.vision.crops import CropTeacher
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
@@ -11,6 +11,7 @@ from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
+from ovdet.vision.tower import TowerPyramid
 
 __all__ = [
     "ClipAttentionPool",
@@ -27,7 +28,9 @@ __all__ = [
     "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
+    "TowerPyramid",
     "ValuePath",
+    "WeightedPool",
     "clip_pool",
     "clip_tower",
     "load_pretrained",

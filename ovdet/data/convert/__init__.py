@@ -11,6 +11,7 @@ from ovdet.data.convert.ade20k import convert_ade20k
 from ovdet.data.convert.cityscapes import convert_cityscapes
 from ovdet.data.convert.coco_captions import convert_coco_captions
 from ovdet.data.convert.coco_ov import convert_coco_ov
+from ovdet.data.convert.coco_tags import convert_coco_tags
 from ovdet.data.convert.cocostuff import convert_cocostuff
 from ovdet.data.convert.context import convert_context
 from ovdet.data.convert.flickr30k_entities import convert_flickr30k_entities
@@ -41,6 +42,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "odinw": convert_odinw,
     "odinw35": convert_odinw35,
     "coco-captions": convert_coco_captions,
+    "coco-tags": convert_coco_tags,
     "flickr30k-entities": convert_flickr30k_entities,
     "refcoco": convert_refcoco,
     "ade20k": convert_ade20k,
