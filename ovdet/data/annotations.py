@@ -331,7 +331,9 @@ def _pack(
 ) -> Annotations:
     sizes = np.array([[i["height"], i["width"]] for i in images.values()], np.int64)
     packed = columns.pack(sizes)
-    lists = {name: _pairs(images, key, label) for name, key in _LISTS.items()}
+    lists: dict[str, NDArray[Any]] = {
+        name: _pairs(images, key, label) for name, key in _LISTS.items()
+    }
     return Annotations(
         image_ids=np.array(list(images), np.int64),
         file_names=np.array([image["file_name"] for image in images.values()]),

@@ -17,6 +17,7 @@ from ovdet.structures import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
 
     from ovdet.evaluation.report import Judged
 
@@ -209,14 +210,16 @@ def _outline(frame: "Axes", box: NDArray[np.float64], colour: str, style: str) -
     from matplotlib.patches import Rectangle
 
     x, y, width, height = box.tolist()
-    look = {"fill": False, "edgecolor": colour, "linestyle": style, "linewidth": 1.6}
-    frame.add_patch(Rectangle((x, y), width, height, **look))
+    patch = Rectangle((x, y), width, height, fill=False, edgecolor=colour, linestyle=style)
+    patch.set_linewidth(1.6)
+    frame.add_patch(patch)
 
 
 def _label(frame: "Axes", labels: list[_Label]) -> None:
     """Write names at their boxes, each where no other stands; where there is no room, none."""
     frame.apply_aspect()  # extents are asked for before anything is drawn
-    inside, taken = frame.get_window_extent(), []
+    inside = frame.get_window_extent()
+    taken: list[Bbox] = []
     for (x, y, _, height), colour, name in labels:
         places = [(y, "bottom"), (y, "top"), (y + height, "bottom"), (y + height, "top")]
         for place, side in places:

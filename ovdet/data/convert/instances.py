@@ -196,7 +196,7 @@ def _read_annotations(
     bar = tqdm(section.entries, desc=path.name, unit=" boxes", disable=None, leave=False, delay=2)
     for place, (entry, text) in enumerate(bar):
         image_id, category = _whole(entry, "image_id"), _whole(entry, "category_id")
-        if image_id is None or category not in original.categories:
+        if image_id is None or category is None or category not in original.categories:
             rule = "a whole image_id and a known category_id"
             raise InputError(f"{path}: annotations[{place}] must have {rule}, got {text[:80]}")
         found.annotations += 1
