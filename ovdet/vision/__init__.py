@@ -1,20 +1,35 @@
 """Images to features. Never a class name."""
 
+from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
+from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
+from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
+from ovdet.vision.readouts import SelfSelfAttention, ValuePath
+from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.tower import TowerPyramid
 
 __all__ = [
+    "ClipAttentionPool",
+    "ClipImageEncoder",
+    "ClipResNet",
+    "ClipVit",
+    "ClipVitShape",
     "Frozen",
     "MobileNetTrunk",
     "PyramidTrunk",
     "RawAndPyramid",
+    "ResNetTrunk",
+    "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
     "TowerPyramid",
+    "ValuePath",
     "WeightedPool",
+    "clip_pool",
+    "clip_tower",
     "load_pretrained",
 ]
