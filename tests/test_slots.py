@@ -11,12 +11,14 @@ from ovdet.heads import (
     FirstScores,
     GeometricScores,
     MobileNetEmbedder,
+    QueryProposals,
     RoiEmbedder,
     RpnProposals,
     SigmoidClassifier,
     TowerEmbedder,
 )
 from ovdet.methods.detic import DeticCaptions, DeticImageLabels
+from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses
@@ -28,6 +30,7 @@ FILLINGS = [
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
     ("RegionSlot", RpnProposals),
+    ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),
     ("EmbedderSlot", MobileNetEmbedder),
     ("EmbedderSlot", TowerEmbedder),
@@ -38,7 +41,9 @@ FILLINGS = [
     ("ObjectiveSlot", DeticCaptions),
     ("ObjectiveSlot", DeticImageLabels),
     ("ObjectiveSlot", VildDistillation),
+    ("ObjectiveSlot", OvdetrReconstruction),
     ("LabelerSlot", VildLabeler),
+    ("LabelerSlot", OvdetrLabeler),
 ]
 
 

@@ -28,6 +28,7 @@ _CONVERSIONS = {
     "voc": ("VOCdevkit", "voc", "PASCAL VOC 2007, 2012: boxes, label maps of 20 and 21 classes"),
     "yolo": ("yolo", "yolo-coco", "data of your own with data.yaml and label files"),
     "odinw": ("odinw", "odinw-coco", "the 13 small detection sets of ODinW"),
+    "odinw35": ("odinw", "odinw35-coco", "the 35 small detection sets of ODinW"),
     "coco-captions": ("coco", "coco-captions", "COCO 2017's captions"),
     "coco-tags": (
         "coco",

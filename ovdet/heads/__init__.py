@@ -7,10 +7,15 @@ from ovdet.heads.fuse import FirstScores, GeometricScores
 from ovdet.heads.left_out import FederatedClasses, NovelClasses
 from ovdet.heads.masks import MaskHead
 from ovdet.heads.proposals import RpnProposals
+from ovdet.heads.queries import QueryDecoder, QueryEncoder
+from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
+from ovdet.heads.query_proposals import QueryProposals
+from ovdet.heads.sets import SetCriterion, SetTerms
 
 __all__ = [
     "Assignment",
     "BoxHead",
+    "ConditionClassifier",
     "CosineClassifier",
     "FederatedClasses",
     "FirstScores",
@@ -18,10 +23,16 @@ __all__ = [
     "MaskHead",
     "MobileNetEmbedder",
     "NovelClasses",
+    "QueryClassifier",
+    "QueryDecoder",
+    "QueryEncoder",
+    "QueryProposals",
     "RegionBranch",
     "RegionSampler",
     "RoiEmbedder",
     "RpnProposals",
+    "SetCriterion",
+    "SetTerms",
     "SigmoidClassifier",
     "TowerEmbedder",
 ]

@@ -4,6 +4,7 @@ from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
+from ovdet.vision.crops import CropTeacher
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
@@ -18,6 +19,7 @@ __all__ = [
     "ClipResNet",
     "ClipVit",
     "ClipVitShape",
+    "CropTeacher",
     "Frozen",
     "MobileNetTrunk",
     "PyramidTrunk",
