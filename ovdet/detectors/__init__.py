@@ -2,6 +2,7 @@
 
 from ovdet.detectors.dense import DenseDetector, DenseSettings
 from ovdet.detectors.names import AllNames, Question
+from ovdet.detectors.query import QueryDetector, QuerySettings
 from ovdet.detectors.selection import Selection
 from ovdet.detectors.two_stage import TwoStageDetector, TwoStageSettings
 
@@ -9,6 +10,8 @@ __all__ = [
     "AllNames",
     "DenseDetector",
     "DenseSettings",
+    "QueryDetector",
+    "QuerySettings",
     "Question",
     "Selection",
     "TwoStageDetector",

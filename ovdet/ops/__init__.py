@@ -10,18 +10,21 @@ from ovdet.ops.boxes import (
     from_centre_side,
     generalized_box_iou,
     grid_cells,
+    square_boxes,
     to_centre_side,
 )
-from ovdet.ops.matching import match_hungarian, match_regions, sample_balanced
-from ovdet.ops.regions import crop_regions, enlarge, pool_regions
+from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
+from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import cosine_logits, unit_norm
 
 __all__ = [
+    "best_overlap",
     "box_area",
     "box_iou",
     "clip_boxes",
     "cosine_logits",
     "crop_regions",
+    "cut_regions",
     "decode_deltas",
     "encode_deltas",
     "enlarge",
@@ -33,6 +36,7 @@ __all__ = [
     "match_regions",
     "pool_regions",
     "sample_balanced",
+    "square_boxes",
     "to_centre_side",
     "unit_norm",
 ]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
     from ovdet.structures.memory import without_collection
+    from ovdet.structures.queries import Conditions, Decoded
     from ovdet.structures.regions import Regions
     from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
     from ovdet.structures.slots import (
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "IGNORED": "samples",
     "ClassifierSlot": "slots",
+    "Conditions": "queries",
+    "Decoded": "queries",
     "DensePrediction": "dense",
     "EmbedderSlot": "slots",
     "Flow": "flow",
@@ -53,6 +56,8 @@ _HOMES = {
 __all__ = [
     "IGNORED",
     "ClassifierSlot",
+    "Conditions",
+    "Decoded",
     "DensePrediction",
     "EmbedderSlot",
     "Flow",

@@ -8,8 +8,19 @@ import torch
 from torch import Tensor
 
 from ovdet.structures.errors import InputError
+from ovdet.structures.files import zoo_folder
 
 _NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
+
+
+def find_weights(file: str) -> Path:
+    """Return where a file of weights lies: the path itself, else that name in the model zoo.
+
+    Raises:
+        InputError: If there is no such path and no model zoo either.
+    """
+    path = Path(file)
+    return path if path.exists() else zoo_folder() / path
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -24,15 +35,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         state = _read(path)
     except Exception as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{path}: cannot be read as weights: {reason}") from error
-    for nest in _NESTS:
-        if isinstance(state, dict) and isinstance(state.get(nest), dict):
-            state = state[nest]
-    if not isinstance(state, dict):
-        return {}
-    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)}
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        first = said.strip().split("\n")[0]
+        raise InputError(f"{path}: cannot be read as weights: {first}") from error
+    while _is_dict(state) and (nests := [n for n in _NESTS if _is_dict(state.get(n))]):
+        state = state[nests[0]]
+    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if _is_dict(state) else {}
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _read(path: Path) -> Any:

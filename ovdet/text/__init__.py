@@ -1,8 +1,9 @@
 """Names to embeddings: tokenizer, text towers, prompts, cache."""
 
 from ovdet.text.bank import Bank
-from ovdet.text.classes import TextClasses
+from ovdet.text.classes import TextClasses, word_vector
 from ovdet.text.encoders import TextEncoder
+from ovdet.text.learned import LearnedPrompts
 from ovdet.text.prompts import clean_names, fill, load_templates
 from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.store import VectorStore, cache_folder
@@ -13,6 +14,7 @@ from ovdet.text.tuned import TunedTextClasses
 __all__ = [
     "Bank",
     "ClipTokenizer",
+    "LearnedPrompts",
     "OpenClipText",
     "TextClasses",
     "TextEncoder",
@@ -25,4 +27,5 @@ __all__ = [
     "fill",
     "lengths",
     "load_templates",
+    "word_vector",
 ]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
-from ovdet.structures.weights import read_weights
+from ovdet.structures.weights import find_weights, read_weights
 from ovdet.text.encoders import TextEncoder, at_ends
 from ovdet.text.tokenizer import END
 
@@ -22,8 +22,8 @@ class OpenClipText(TextEncoder):
 
     Args:
         name: open_clip's name of the model. OpenAI's own weights need a ``-quickgelu`` one.
-        weights: A checkpoint of the whole model or its text tower, safetensors or a pickle of
-            plain tensors; without it the weights are random.
+        weights: A checkpoint of the whole model or its text tower, a path or a name in the zoo:
+            safetensors, a pickle of plain tensors or OpenAI's archive. Random without it.
 
     Raises:
         InputError: If the name is unknown, the model reads other tokens than CLIP's or appends a
@@ -39,7 +39,7 @@ class OpenClipText(TextEncoder):
 
         self.tower: nn.Module = _build_text_tower(dim, config, quick_gelu=quick)
         if weights is not None:
-            _fill(self.tower, Path(weights), name)
+            _fill(self.tower, find_weights(weights), name)
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Look up the ids [N, T] in the token table: [N, T, W]."""

@@ -3,13 +3,15 @@
 from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
-from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
+from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
+from ovdet.vision.crops import CropTeacher
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
+from ovdet.vision.tower import TowerPyramid
 from ovdet.vision.vit import SmallVit
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "ClipResNet",
     "ClipVit",
     "ClipVitShape",
+    "CropTeacher",
     "Frozen",
     "MobileNetTrunk",
     "PyramidTrunk",
@@ -27,7 +30,9 @@ __all__ = [
     "SmallImageEncoder",
     "SmallTrunk",
     "SmallVit",
+    "TowerPyramid",
     "ValuePath",
+    "WeightedPool",
     "clip_pool",
     "clip_tower",
     "load_pretrained",

@@ -1,14 +1,12 @@
 """A part that starts from weights on disk."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch import nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
-from ovdet.structures.files import zoo_folder
-from ovdet.structures.weights import read_weights
+from ovdet.structures.weights import find_weights, read_weights
 
 
 @MODELS.register_module(name="Pretrained")
@@ -28,7 +26,7 @@ def load_pretrained(
     Raises:
         InputError: If the file is missing or broken, or does not hold this module's weights.
     """
-    path = Path(file) if Path(file).exists() else zoo_folder() / file
+    path = find_weights(file)
     starts = tuple(prefix + part for part in parts or ("",))
     own = {k.removeprefix(prefix): v for k, v in read_weights(path).items() if k.startswith(starts)}
     try:

@@ -89,9 +89,10 @@ class SelfSelfAttention(nn.Module):
         parts = dict(zip("qkv", block.attn.split(block.ln_1(tokens)), strict=True))
         bias = None if self.sigma is None else neighbourhood(grid, self.sigma).to(tokens)
         mixed = torch.zeros_like(parts["v"])
-        for asks, answers in self.pairs:
+        for pair in self.pairs:
+            asks, answers = parts[pair[0]], parts[pair[1]]
             mixed = mixed + F.scaled_dot_product_attention(
-                parts[asks], parts[answers], parts["v"], attn_mask=bias
+                asks, answers, parts["v"], attn_mask=bias
             )
         read = block.attn.join(mixed)
         return _finished(block, tokens, read, residual=self.residual, ffn=self.ffn)
