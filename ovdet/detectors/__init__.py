@@ -1,7 +1,7 @@
 """Assemblies that find and name objects. They name no method."""
 
 from ovdet.detectors.dense import DenseDetector, DenseSettings
-from ovdet.detectors.names import AllNames, Question
+from ovdet.detectors.names import AllNames, PhraseNames, Question, SampledNames
 from ovdet.detectors.query import QueryDetector, QuerySettings
 from ovdet.detectors.selection import Selection
 from ovdet.detectors.two_stage import TwoStageDetector, TwoStageSettings
@@ -10,9 +10,11 @@ __all__ = [
     "AllNames",
     "DenseDetector",
     "DenseSettings",
+    "PhraseNames",
     "QueryDetector",
     "QuerySettings",
     "Question",
+    "SampledNames",
     "Selection",
     "TwoStageDetector",
     "TwoStageSettings",
