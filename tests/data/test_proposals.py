@@ -140,5 +140,5 @@ def test_any_of_a_classes_crops(tmp_path):
 
 
 def test_crops_without_labels_have_no_class(file):
-    with pytest.raises(InputError, match="must have entries '<image id>.labels', has none"):
+    with pytest.raises(InputError, match=r"must have entries '<image id>\.labels', has none"):
         StoredCrops(str(file))
