@@ -171,7 +171,7 @@ class QueryDetector(BaseModel):  # type: ignore[misc]
             )
             losses |= {f"loss_{name}_{index}": value for name, value in own.items()}
             layer.matches = torch.full(layer.hidden.shape[:3], -1, device=device)
-            layer.matches[rows] = _in_image(matches, groups).unflatten(0, (-1, blocks))
+            layer.matches[rows] = _in_image(matches, groups).reshape(-1, blocks, *matches.shape[1:])
         return losses
 
     def predict(

@@ -92,7 +92,8 @@ class BoxMover(nn.Module):
 
     def forward(self, x: Tensor, boxes: Tensor) -> Tensor:
         """Return ``boxes`` [..., 4], parts, moved as ``x`` [..., d] says."""
-        return (self.layers(x).float() + inverse_sigmoid(boxes.float())).sigmoid()
+        step: Tensor = self.layers(x).float()
+        return (step + inverse_sigmoid(boxes.float())).sigmoid()
 
 
 def inverse_sigmoid(parts: Tensor, eps: float = 1e-4) -> Tensor:
@@ -218,7 +219,7 @@ class BlockAttention(nn.Module):
         return out
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
 class FeedForward(nn.Module):

@@ -37,7 +37,7 @@ def deformable_attention(
     grids = (2 * locations - 1).to(wide).permute(0, 2, 3, 1, 4, 5)  # [B, M, L, Q, P, 2]
     read = []
     for level, (piece, (height, width)) in enumerate(
-        zip(values.to(wide).split(sizes, dim=1), shapes, strict=True)
+        zip(torch.split(values.to(wide), sizes, dim=1), shapes, strict=True)
     ):
         maps = piece.permute(0, 2, 3, 1).reshape(batch * heads, depth, height, width)
         grid = grids[:, :, level].flatten(0, 1)  # [BM, Q, P, 2]

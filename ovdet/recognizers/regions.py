@@ -119,7 +119,8 @@ class RegionRecognizer(BaseModel):  # type: ignore[misc]
 
     @property
     def _device(self) -> torch.device:
-        return next(self.parameters()).device
+        device: torch.device = next(self.parameters()).device
+        return device
 
 
 def _prepared(sample: Sample) -> Regions:

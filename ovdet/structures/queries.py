@@ -1,7 +1,6 @@
 """What the queries of a batch are asked, and what the layers of a decoder answer."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -46,5 +45,5 @@ class Decoded:
 
     def of_images(self, rows: Tensor) -> "Decoded":
         """Return what is said of some images of the batch, by index or bool mask."""
-        fields: dict[str, Any] = vars(self)
-        return Decoded(**{k: None if v is None else v[rows] for k, v in fields.items()})
+        matches = None if self.matches is None else self.matches[rows]
+        return Decoded(self.hidden[rows], self.boxes[rows], self.logits[rows], matches)

@@ -294,7 +294,8 @@ def _embedder(flow: Flow, branch: int) -> BaronEmbedder:
     if branch >= len(embedders) or not isinstance(embedders[branch], BaronEmbedder):
         found = [type(one).__name__ for one in embedders]
         raise InputError(f"branch {branch} must have a BaronEmbedder, the branches have {found}")
-    return embedders[branch]
+    found_one: BaronEmbedder = embedders[branch]
+    return found_one
 
 
 def _proposals(flow: Flow, index: int) -> Regions:

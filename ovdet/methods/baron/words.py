@@ -151,7 +151,7 @@ class BaronPositions(nn.Module):
             spans: [..., 4], xyxy, px, the box that holds a whole bag.
         """
         added: Tensor = self.layers(_waves(_relative(boxes, spans)))
-        return added.unflatten(-1, self.shape)
+        return added.reshape(*added.shape[:-1], *self.shape)
 
 
 def _relative(boxes: Tensor, spans: Tensor) -> Tensor:
