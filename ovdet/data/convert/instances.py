@@ -142,11 +142,7 @@ class _File:
         self._images.add(image_id)
 
     def finish(self, found: _Found) -> None:
-        kept = [
-            image
-            for image_id, image in found.images.items()
-            if self._stays(image_id)
-        ]
+        kept = [image for image_id, image in found.images.items() if self._stays(image_id)]
         write = self._stream.write
         write(b'],\n"categories":' + _lines(self.target.categories))
         write(b',\n"images":' + _lines(kept))
