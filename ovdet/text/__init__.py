@@ -9,6 +9,7 @@ from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.store import VectorStore, cache_folder
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
+from ovdet.text.tuned import TunedTextClasses
 
 __all__ = [
     "Bank",
@@ -19,6 +20,7 @@ __all__ = [
     "TextEncoder",
     "TinyTextTransformer",
     "TransformersText",
+    "TunedTextClasses",
     "VectorStore",
     "cache_folder",
     "clean_names",

@@ -12,6 +12,7 @@ from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.tower import TowerPyramid
+from ovdet.vision.vit import SmallVit
 
 __all__ = [
     "ClipAttentionPool",
@@ -28,6 +29,7 @@ __all__ = [
     "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
+    "SmallVit",
     "TowerPyramid",
     "ValuePath",
     "WeightedPool",
