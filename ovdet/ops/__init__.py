@@ -10,7 +10,7 @@ from ovdet.ops.boxes import (
 )
 from ovdet.ops.matching import match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, enlarge, pool_regions
-from ovdet.ops.similarity import cosine_logits, unit_norm
+from ovdet.ops.similarity import cosine_logits, token_max_sim, unit_norm
 
 __all__ = [
     "box_area",
@@ -25,5 +25,6 @@ __all__ = [
     "match_regions",
     "pool_regions",
     "sample_balanced",
+    "token_max_sim",
     "unit_norm",
 ]
