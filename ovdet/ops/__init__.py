@@ -10,12 +10,13 @@ from ovdet.ops.boxes import (
 )
 from ovdet.ops.matching import match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, enlarge, pool_regions
-from ovdet.ops.similarity import cosine_logits, token_max_sim, unit_norm
+from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 
 __all__ = [
     "box_area",
     "box_iou",
     "clip_boxes",
+    "compare",
     "cosine_logits",
     "crop_regions",
     "decode_deltas",

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ovdet.structures import Tokens
+
 _AT_ONCE = 2**24  # similarities held at a time where no chunk is given: 64 MiB in float32
 
 
@@ -86,6 +88,28 @@ def token_max_sim(
             patches.to(wide), words.to(wide), patch_mask, word_mask, chunk
         )
     return both
+
+
+def compare(queries: Tensor | Tokens, targets: Tensor | Tokens) -> Tensor:
+    """Return how much each of A queries finds in each of N targets, [A, N].
+
+    Args:
+        queries: [A, D], or A sets of vectors.
+        targets: [N, D], or N sets; of the same kind as the queries.
+
+    Returns:
+        Dot products; of sets the mean over a query's vectors of their best dot product with one of
+        the target's, which is another number when both change places.
+
+    Raises:
+        TypeError: If one side is vectors and the other sets.
+    """
+    if isinstance(queries, Tokens) and isinstance(targets, Tokens):
+        return token_max_sim(queries.vectors, targets.vectors, queries.mask, targets.mask)[0]
+    if isinstance(queries, Tokens) or isinstance(targets, Tokens):
+        kinds = [type(one).__name__ for one in (queries, targets)]
+        raise TypeError(f"queries and targets must be of one kind, got {kinds}")
+    return queries @ targets.T
 
 
 def _checked(vectors: Tensor, mask: Tensor | None, name: str) -> Tensor | None:

@@ -41,6 +41,12 @@ class Tokens:
         """Return the sets that an index tensor, a bool mask or a slice picks."""
         return Tokens(self.vectors[index], None if self.mask is None else self.mask[index])
 
+    def split(self, sizes: Sequence[int]) -> list["Tokens"]:
+        """Return the first so many sets, the next so many, and so on: N in all."""
+        masks = [None] * len(sizes) if self.mask is None else self.mask.split(list(sizes))
+        vectors = self.vectors.split(list(sizes))
+        return [Tokens(v, m) for v, m in zip(vectors, masks, strict=True)]
+
     @property
     def real(self) -> Tensor:
         """[N, T], bool: the mask, written out where it is None."""

@@ -36,6 +36,14 @@ def test_no_mask_says_that_all_are_real():
     assert some(2, 3, [0, 2]).real.sum() == 2
 
 
+def test_sets_are_split():
+    tokens = some(3, 4, [1, 2, 4])
+    first, rest = tokens.split([1, 2])
+    assert torch.equal(first.vectors, tokens.vectors[:1])
+    assert rest.mask.sum(dim=1).tolist() == [2, 4]
+    assert [len(part) for part in some(3, 4).split([2, 1])] == [2, 1]
+
+
 def test_types_and_devices():
     half = some(2, 3, [1, 2]).to(torch.float16)
     assert half.vectors.dtype is torch.float16
