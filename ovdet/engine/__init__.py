@@ -5,6 +5,7 @@ from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ProgressHook
 from ovdet.engine.loops import TrainingError
 from ovdet.engine.naming import BoxNaming, CropNaming, proposal_recall
+from ovdet.engine.pointing import PointingGame
 from ovdet.engine.report import encode_metrics, format_metrics
 from ovdet.engine.runner import build_runner
 
@@ -12,6 +13,7 @@ __all__ = [
     "BoxNaming",
     "CheckpointHook",
     "CropNaming",
+    "PointingGame",
     "ProgressHook",
     "TrainingError",
     "build_runner",

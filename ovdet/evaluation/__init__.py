@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         evaluate_panoptic,
         evaluate_panoptic_files,
     )
+    from ovdet.evaluation.pointing import PhrasePointing, covered_share, pointing_hits
     from ovdet.evaluation.recall import class_agnostic_recall
     from ovdet.evaluation.recognition import (
         RetrievalRecall,
@@ -37,6 +38,7 @@ _HOMES = {
     "CocoMetric": "collect",
     "LvisMetric": "collect",
     "PanopticMetric": "panoptic",
+    "PhrasePointing": "pointing",
     "PhraseRecall": "grounding",
     "Results": "results",
     "RetrievalRecall": "recognition",
@@ -45,6 +47,7 @@ _HOMES = {
     "as_results": "results",
     "class_agnostic_average_recall": "coco",
     "class_agnostic_recall": "recall",
+    "covered_share": "pointing",
     "detection_calibration": "calibration",
     "detection_errors": "errors",
     "evaluate_classification": "recognition",
@@ -57,6 +60,7 @@ _HOMES = {
     "evaluate_phrases": "grounding",
     "evaluate_semantic": "semantic",
     "evaluate_sets": "sets",
+    "pointing_hits": "pointing",
     "read_results": "results",
     "read_sets": "sets",
     "read_truth": "truth",
@@ -70,6 +74,7 @@ __all__ = [
     "CocoMetric",
     "LvisMetric",
     "PanopticMetric",
+    "PhrasePointing",
     "PhraseRecall",
     "Results",
     "RetrievalRecall",
@@ -78,6 +83,7 @@ __all__ = [
     "as_results",
     "class_agnostic_average_recall",
     "class_agnostic_recall",
+    "covered_share",
     "detection_calibration",
     "detection_errors",
     "evaluate_classification",
@@ -90,6 +96,7 @@ __all__ = [
     "evaluate_phrases",
     "evaluate_semantic",
     "evaluate_sets",
+    "pointing_hits",
     "read_results",
     "read_sets",
     "read_truth",

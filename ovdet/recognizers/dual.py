@@ -29,7 +29,8 @@ class DualEncoder(BaseModel):  # type: ignore[misc]
     Args:
         image: [B, 3, H, W], RGB in [0, 1], to [B, D], unit norm; its ``places``, where they are
             asked for, to [B, D, h, w], unit norm at each place.
-        text: Token ids [N, T] to [N, D], unit norm; its ``encode_tokens`` to Tokens. Has ``tokenizer``.
+        text: Token ids [N, T] to [N, D], unit norm; its ``encode_tokens`` to Tokens. Has
+            ``tokenizer``.
         objective: (images, texts, scale) to a scalar; both are [B, D], or Tokens.
     """
 
