@@ -67,12 +67,13 @@ class OptimSettings:
     """Section ``optim``; its ``type`` is ``name`` here.
 
     Attributes:
-        name: ``AdamW`` or ``SGD``.
+        name: ``AdamW``, ``SGD`` or ``LAMB``.
         lr: Learning rate after the warm-up, above 0.
         weight_decay: At least 0.
         no_decay_norm_bias: Spare vectors and scalars (norms, biases, scales) the decay.
         momentum: Of SGD.
-        betas: Of AdamW.
+        betas: Of AdamW and LAMB.
+        eps: Of AdamW and LAMB: what keeps a step finite where gradients vanish, above 0.
         clip: Largest norm of the whole gradient; None does not clip.
         warmup: Steps over which the rate rises from a thousandth, at least 0.
         schedule: ``cosine`` (to a hundredth at the end), ``constant``, or ``steps``.
@@ -86,6 +87,7 @@ class OptimSettings:
     no_decay_norm_bias: bool = True
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     clip: float | None = None
     warmup: int = 0
     schedule: str = "cosine"
@@ -93,8 +95,8 @@ class OptimSettings:
     milestones: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.name not in {"AdamW", "SGD"}:
-            raise InputError(f"type must be AdamW or SGD, got {self.name!r}")
+        if self.name not in {"AdamW", "SGD", "LAMB"}:
+            raise InputError(f"type must be AdamW, SGD or LAMB, got {self.name!r}")
         if self.schedule not in {"cosine", "constant", "steps"}:
             raise InputError(f"schedule must be cosine, constant or steps, got {self.schedule!r}")
         if self.precision not in {"float32", "bfloat16"}:
@@ -104,6 +106,8 @@ class OptimSettings:
                 f"lr must be above 0 and weight_decay at least 0, got {self.lr}, "
                 f"{self.weight_decay}"
             )
+        if not self.eps > 0:
+            raise InputError(f"eps must be above 0, got {self.eps}")
         if self.clip is not None and not self.clip > 0:
             raise InputError(f"clip must be above 0, got {self.clip}")
         _at_least("warmup", self.warmup, 0)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ovdet.ops import cosine_logits, token_max_sim, unit_norm
+from ovdet.ops import compare, cosine_logits, token_max_sim, unit_norm
+from ovdet.structures import Tokens
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -202,3 +203,14 @@ def test_a_frozen_side_costs_no_gradient():
 def test_bad_sets(given, message):
     with pytest.raises(ValueError, match=message):
         token_max_sim(**{"patches": torch.zeros(3, 5, 6), "words": torch.zeros(4, 7, 6)} | given)
+
+
+def test_vectors_and_sets_are_compared_by_one_function():
+    rows, columns = sets(3, 5), sets(4, 7, seed=1)
+    torch.testing.assert_close(compare(rows[:, 0], columns[:, 0]), rows[:, 0] @ columns[:, 0].T)
+    s_image, s_text = direct(rows, columns, *MASKS[3])
+    first, second = Tokens(rows, MASKS[3][0]), Tokens(columns, MASKS[3][1])
+    torch.testing.assert_close(compare(first, second), s_image)
+    torch.testing.assert_close(compare(second, first), s_text.T)
+    with pytest.raises(TypeError, match=r"one kind, got \['Tensor', 'Tokens'\]"):
+        compare(rows[:, 0], second)
