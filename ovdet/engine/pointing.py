@@ -82,7 +82,7 @@ def tell_classes(sample: Sample, names: Sequence[str]) -> Sample:
         if len(sample.truth):
             raise InputError(f"{sample.file_name}: boxes must have labels to be named")
         return replace(sample, captions=("",), phrases=())
-    shown, place = labels.unique(return_inverse=True)
+    shown, place = torch.unique(labels, return_inverse=True)
     words = [names[label] for label in shown.tolist()]
     text, spans = "", []
     for number, name in enumerate(clean_names(words)):

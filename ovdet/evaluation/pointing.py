@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 from numpy.typing import NDArray
 
@@ -117,7 +118,9 @@ class PhrasePointing(BaseMetric):  # type: ignore[misc]
 
 def _point(regions: Regions, phrase: Any) -> Floats:
     """Return the middle of a phrase's best region, NaN where it has none."""
-    own = regions[regions.labels == int(phrase)]
+    if regions.labels is None or regions.scores is None:
+        return np.full(2, np.nan)
+    own = regions[torch.eq(regions.labels, int(phrase))]
     if not len(own) or own.scores is None:
         return np.full(2, np.nan)
     x1, y1, x2, y2 = own.boxes[own.scores.argmax()].double().cpu().numpy()

@@ -47,7 +47,8 @@ def zero_shot_accuracy(
         raise InputError(f"got {len(images)} pictures and {len(classes)} classes, none may be 0")
     places = []
     for part, own in zip(_parts(images), torch.split(labels, _CHUNK), strict=True):
-        similarity = compare(part, classes).unflatten(1, (-1, prompts)).mean(dim=2)  # [n, C]
+        similarity = compare(part, classes)  # [n, C * prompts]
+        similarity = similarity.view(len(part), -1, prompts).mean(dim=2)  # [n, C]
         places.append((similarity >= similarity.gather(1, own[:, None])).sum(dim=1))
     place = torch.cat(places)  # its own class included
     return {f"top{k}": float((place <= k).double().mean()) for k in tops}

@@ -202,7 +202,7 @@ class FilipRegionWords(nn.Module):
         regions = Regions.gather([proposals[i] for i in both])
         owner = torch.tensor(both, device=regions.owner.device)[regions.owner]
         embeddings = flow.embed(regions.with_(owner=owner), self.branch)
-        parts = embeddings.split([len(proposals[i]) for i in both])
+        parts = torch.split(embeddings, [len(proposals[i]) for i in both])
         images = Tokens.cat([Tokens(part[None]) for part in parts])
         words = self._read([flow.samples[i].captions[0] for i in both])
         with torch.no_grad():  # the parameter itself is clamped, so its gradient never dies

@@ -149,7 +149,7 @@ class _TokenMaxSim(torch.autograd.Function):
         return s_image, s_text
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call, untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, for_image: Tensor, for_text: Tensor) -> tuple[Tensor | None, ...]:
         patches, words, patch_share, word_share, patch_of, word_of = ctx.saved_tensors
         for_image = for_image * (word_share > 0).any(dim=1)  # without words there was no maximum

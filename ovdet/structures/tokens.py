@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -43,9 +44,8 @@ class Tokens:
 
     def split(self, sizes: Sequence[int]) -> list["Tokens"]:
         """Return the first so many sets, the next so many, and so on: N in all."""
-        masks = [None] * len(sizes) if self.mask is None else self.mask.split(list(sizes))
-        vectors = self.vectors.split(list(sizes))
-        return [Tokens(v, m) for v, m in zip(vectors, masks, strict=True)]
+        ends = list(accumulate(sizes))
+        return [self[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
     @property
     def real(self) -> Tensor:
