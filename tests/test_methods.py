@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from contracts import CONFIGS, METHODS, ROOT, build_tiny, identify
+from contracts import CONFIGS, METHODS, ROOT, build_new, build_tiny, identify
 
 from ovdet.vision import Frozen
 
@@ -28,7 +28,8 @@ def test_gradients_reach_something_and_nothing_frozen(path):
         for p in part.parameters()
     }
     reached = [p for p in case.model.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
-    assert len(reached) >= 2
+    learnt = [p for p in case.model.parameters() if p.requires_grad]
+    assert len(reached) >= min(2, len(learnt)) >= 1
     assert not [p for p in reached if id(p) in frozen]
     assert not [p for p in case.model.parameters() if p.grad is not None and not p.requires_grad]
 
@@ -64,7 +65,7 @@ def test_state_dict_goes_round(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=identify)
 def test_same_seed_same_losses(path):
-    first, second = build_tiny(path), build_tiny(path)
+    first, second = build_tiny(path), build_new(path)
     torch.manual_seed(1)
     one = first.losses()
     torch.manual_seed(1)

@@ -11,26 +11,39 @@ from ovdet.heads import (
     FirstScores,
     GeometricScores,
     MobileNetEmbedder,
+    QueryProposals,
     RoiEmbedder,
     RpnProposals,
+    SigmoidClassifier,
+    TowerEmbedder,
 )
+from ovdet.methods.detic import DeticCaptions, DeticImageLabels
+from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses
-from ovdet.vision import PyramidTrunk, RawAndPyramid
+from ovdet.vision import PyramidTrunk, RawAndPyramid, TowerPyramid
 
 FILLINGS = [
     ("TextSlot", TextClasses),
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", RawAndPyramid),
+    ("TrunkSlot", TowerPyramid),
     ("RegionSlot", RpnProposals),
+    ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),
     ("EmbedderSlot", MobileNetEmbedder),
+    ("EmbedderSlot", TowerEmbedder),
     ("ClassifierSlot", CosineClassifier),
+    ("ClassifierSlot", SigmoidClassifier),
     ("ScoreSlot", FirstScores),
     ("ScoreSlot", GeometricScores),
+    ("ObjectiveSlot", DeticCaptions),
+    ("ObjectiveSlot", DeticImageLabels),
     ("ObjectiveSlot", VildDistillation),
+    ("ObjectiveSlot", OvdetrReconstruction),
     ("LabelerSlot", VildLabeler),
+    ("LabelerSlot", OvdetrLabeler),
 ]
 
 

@@ -7,11 +7,18 @@ from ovdet.data.coco import CocoDataset, collate
 from ovdet.data.images import read_rgb
 from ovdet.data.panoptic import PanopticDataset
 from ovdet.data.phrases import PhraseDataset
-from ovdet.data.proposals import LoadProposals
+from ovdet.data.proposals import LoadProposals, StoredCrops
 from ovdet.data.samplers import Draw, TrainSampler
 from ovdet.data.semantic import SemanticDataset
 from ovdet.data.sources import MultiSource, Source, SourceSampler
-from ovdet.data.transforms import ColorJitter, RandomFlip, Resize, ResizeTo, ScaleJitter
+from ovdet.data.transforms import (
+    ColorJitter,
+    RandomFlip,
+    RandomResize,
+    Resize,
+    ResizeTo,
+    ScaleJitter,
+)
 
 __all__ = [
     "Annotations",
@@ -26,6 +33,7 @@ __all__ = [
     "PhraseDataset",
     "PickCaption",
     "RandomFlip",
+    "RandomResize",
     "ReplayedStream",
     "Resize",
     "ResizeTo",
@@ -33,6 +41,7 @@ __all__ = [
     "SemanticDataset",
     "Source",
     "SourceSampler",
+    "StoredCrops",
     "TrainSampler",
     "collate",
     "read_annotations",

@@ -3,17 +3,19 @@
 Shapes: R regions, c channels, S pooled side, F hidden width, D embedding width.
 """
 
+import torch
 from torch import Tensor, nn
 
 from ovdet.ops import pool_regions, unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import Regions
+from ovdet.vision import Frozen
 from ovdet.vision.mobilenet import mobilenet_blocks
 
 
 @MODELS.register_module()
 class RoiEmbedder(nn.Module):
-    """Pooled features through convolutions and two linear maps (ViLD, Gu 2022, Sec. 3.2).
+    """Pooled features through convolutions, linear maps and a projection (ViLD, Gu 2022, Sec. 3.2).
 
     Args:
         width: c, channels of the levels.
@@ -22,6 +24,8 @@ class RoiEmbedder(nn.Module):
         convs: 3x3 convolutions before the first linear map.
         size: S.
         samples: Points read a cell and axis when pooling.
+        levels: How many of the levels it reads, from the finest; None reads all.
+        linears: Linear maps, each to F, before the projection.
     """
 
     def __init__(
@@ -33,6 +37,8 @@ class RoiEmbedder(nn.Module):
         convs: int = 1,
         size: int = 7,
         samples: int = 2,
+        levels: int | None = None,
+        linears: int = 1,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -40,10 +46,14 @@ class RoiEmbedder(nn.Module):
             conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(width), nn.ReLU()]
         self.convs = nn.Sequential(*layers)
-        self.linear = nn.Sequential(nn.Linear(width * size * size, hidden), nn.ReLU())
+        maps: list[nn.Module] = [nn.Linear(width * size * size, hidden), nn.ReLU()]
+        for _ in range(linears - 1):
+            maps += [nn.Linear(hidden, hidden), nn.ReLU()]
+        self.linear = nn.Sequential(*maps)
         self.project = nn.Linear(hidden, dim)
         self.size = size
         self.samples = samples
+        self.levels = levels
 
     def hidden(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, F], what the box head reads too.
@@ -53,7 +63,8 @@ class RoiEmbedder(nn.Module):
             regions: R boxes.
             image_size: Longer side of the network input, px.
         """
-        pooled = pool_regions(levels, regions, self.size, image_size, self.samples)
+        read = levels[: self.levels]
+        pooled = pool_regions(read, regions, self.size, image_size, self.samples)
         features: Tensor = self.linear(self.convs(pooled).flatten(1))
         return features
 
@@ -64,6 +75,35 @@ class RoiEmbedder(nn.Module):
     def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, D], unit norm."""
         return self.embed(self.hidden(levels, regions, image_size))
+
+
+@MODELS.register_module()
+class TowerEmbedder(nn.Module):
+    """A region as a frozen image tower's own pooling sees the tower's map of it.
+
+    The trunk's last level is the tower's, of the whole picture, so that one pass of the tower
+    serves all regions (F-VLM, Kuo 2023, Sec. 3.3). Nothing here learns.
+
+    Args:
+        pool: [R, c, S, S] to [R, D], the tower's. None where the level is a dense readout
+            [B, D, h, w] already (a ViT's projected tokens): its cells are averaged.
+        size: S, the side of the map that the pooling was trained on; 1 for a dense readout.
+        samples: Points read a cell and axis when pooling.
+    """
+
+    def __init__(self, pool: nn.Module | None = None, *, size: int = 1, samples: int = 2) -> None:
+        super().__init__()
+        self.pool = None if pool is None else Frozen(pool)
+        self.size = size
+        self.samples = samples
+
+    @torch.no_grad()
+    def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
+        """Return [R, D], unit norm, read from the last of the levels."""
+        pooled = pool_regions(levels[-1:], regions, self.size, image_size, self.samples)
+        if self.pool is None:
+            return unit_norm(pooled.mean(dim=(2, 3)))
+        return unit_norm(self.pool(pooled))
 
 
 @MODELS.register_module()

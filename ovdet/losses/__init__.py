@@ -1,6 +1,22 @@
-"""Losses: tensors to a scalar. Never a Flow."""
+"""Losses: tensors to a scalar, or to one number a row. Never a Flow."""
 
-from ovdet.losses.contrastive import InfoNce
+from ovdet.losses.boxes import giou_loss, l1_loss
+from ovdet.losses.classification import sigmoid_focal
+from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
 from ovdet.losses.gathering import gather_rows, gather_tokens
+from ovdet.losses.queue import FeatureQueue
+from ovdet.losses.weak import InBatchBce
 
-__all__ = ["InfoNce", "gather_rows", "gather_tokens"]
+__all__ = [
+    "FeatureQueue",
+    "GroupedInfoNce",
+    "InBatchBce",
+    "InfoNce",
+    "PairedInfoNce",
+    "gather_rows",
+    "gather_tokens",
+    "giou_loss",
+    "l1_loss",
+    "masked_infonce",
+    "sigmoid_focal",
+]

@@ -7,25 +7,38 @@ from ovdet.ops.boxes import (
     decode_deltas,
     encode_deltas,
     enlarge_boxes,
+    from_centre_side,
+    generalized_box_iou,
+    grid_cells,
+    square_boxes,
+    to_centre_side,
 )
-from ovdet.ops.matching import match_regions, sample_balanced
-from ovdet.ops.regions import crop_regions, enlarge, pool_regions
+from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
+from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 
 __all__ = [
+    "best_overlap",
     "box_area",
     "box_iou",
     "clip_boxes",
     "compare",
     "cosine_logits",
     "crop_regions",
+    "cut_regions",
     "decode_deltas",
     "encode_deltas",
     "enlarge",
     "enlarge_boxes",
+    "from_centre_side",
+    "generalized_box_iou",
+    "grid_cells",
+    "match_hungarian",
     "match_regions",
     "pool_regions",
     "sample_balanced",
+    "square_boxes",
+    "to_centre_side",
     "token_max_sim",
     "unit_norm",
 ]

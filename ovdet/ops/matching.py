@@ -17,10 +17,47 @@ def match_regions(boxes: Tensor, truth: Tensor, threshold: float) -> Tensor:
     Returns:
         [R], int64, index into ``truth``, -1 where no truth reaches ``threshold``.
     """
-    if len(truth) == 0:
-        return torch.full((len(boxes),), -1, dtype=torch.int64, device=boxes.device)
-    overlap, index = box_iou(boxes, truth).max(dim=1)
+    overlap, index = best_overlap(boxes, truth)
     return torch.where(overlap >= threshold, index, -1)
+
+
+def match_hungarian(cost: Tensor) -> Tensor:
+    """Pair rows with columns one to one at the least total cost.
+
+    Args:
+        cost: [P, G], finite: what it costs to give prediction p the truth g.
+
+    Returns:
+        [N, 2], int64, (p, g), N = min(P, G), by rising p; on ``cost``'s device.
+
+    Raises:
+        ValueError: If a cost is NaN or infinite.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    table = cost.detach().float().cpu()
+    if not torch.isfinite(table).all():
+        p, g = (~torch.isfinite(table)).nonzero()[0].tolist()
+        raise ValueError(f"costs must be finite, got {table[p, g].item()} for pair ({p}, {g})")
+    rows, columns = linear_sum_assignment(table.numpy())
+    pairs = torch.stack([torch.as_tensor(rows), torch.as_tensor(columns)], dim=1)
+    return pairs.to(cost.device, torch.int64)
+
+
+def best_overlap(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how much each box overlaps the truth that it overlaps most, and which one that is.
+
+    Args:
+        boxes: [R, 4], xyxy.
+        truth: [G, 4], xyxy, of the same image.
+
+    Returns:
+        Intersection over union [R], and [R], int64, index into ``truth``; 0 and -1 when G is 0.
+    """
+    if len(truth) == 0:
+        return boxes.new_zeros(len(boxes)), boxes.new_full((len(boxes),), -1, dtype=torch.int64)
+    overlap, index = box_iou(boxes, truth).max(dim=1)
+    return overlap, index
 
 
 def sample_balanced(matches: Tensor, count: int, positive_share: float) -> Tensor:

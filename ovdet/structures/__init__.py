@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ovdet.structures.dense import DensePrediction
     from ovdet.structures.errors import InputError
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
     from ovdet.structures.memory import without_collection
+    from ovdet.structures.queries import Conditions, Decoded
     from ovdet.structures.regions import Regions
     from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
     from ovdet.structures.slots import (
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "IGNORED": "samples",
     "ClassifierSlot": "slots",
+    "Conditions": "queries",
+    "Decoded": "queries",
+    "DensePrediction": "dense",
     "EmbedderSlot": "slots",
     "Flow": "flow",
     "FusionSlot": "slots",
@@ -53,6 +58,9 @@ _HOMES = {
 __all__ = [
     "IGNORED",
     "ClassifierSlot",
+    "Conditions",
+    "Decoded",
+    "DensePrediction",
     "EmbedderSlot",
     "Flow",
     "FusionSlot",

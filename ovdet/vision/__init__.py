@@ -1,19 +1,39 @@
 """Images to features. Never a class name."""
 
-from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
+from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
+from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
+from ovdet.vision.clip_vit import ClipVit, ClipVitShape
+from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
+from ovdet.vision.crops import CropTeacher
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
+from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
-from ovdet.vision.readout import PlaceEncoder
+from ovdet.vision.readouts import SelfSelfAttention, ValuePath
+from ovdet.vision.resnet import ResNetTrunk
+from ovdet.vision.tower import TowerPyramid
 
 __all__ = [
+    "ClipAttentionPool",
+    "ClipImageEncoder",
+    "ClipResNet",
+    "ClipVit",
+    "ClipVitShape",
+    "CropTeacher",
     "Frozen",
     "MobileNetTrunk",
     "PlaceEncoder",
     "PyramidTrunk",
     "RawAndPyramid",
+    "ResNetTrunk",
+    "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
+    "TowerPyramid",
+    "ValuePath",
+    "WeightedPool",
+    "clip_pool",
+    "clip_tower",
     "load_pretrained",
 ]

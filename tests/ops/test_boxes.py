@@ -3,7 +3,19 @@ import torch
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_iou as reference_iou
 
-from ovdet.ops import box_area, box_iou, clip_boxes, decode_deltas, encode_deltas, enlarge_boxes
+from ovdet.ops import (
+    box_area,
+    box_iou,
+    clip_boxes,
+    decode_deltas,
+    encode_deltas,
+    enlarge_boxes,
+    from_centre_side,
+    generalized_box_iou,
+    grid_cells,
+    square_boxes,
+    to_centre_side,
+)
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
@@ -76,3 +88,34 @@ def test_deltas_of_nothing():
     nothing = torch.zeros(0, 4)
     assert encode_deltas(nothing, nothing, WEIGHTS).shape == (0, 4)
     assert decode_deltas(nothing, nothing, WEIGHTS).shape == (0, 4)
+
+
+def test_generalized_iou_by_hand():
+    first = torch.tensor([[0.0, 0, 2, 2]])
+    second = torch.tensor([[0.0, 0, 2, 2], [2, 0, 4, 2], [3, 0, 4, 2], [1, 0, 3, 2]])
+    # The same; side by side: hull 8 of which 0 empty; a gap of 2 in a hull of 8; IoU 2 / 6.
+    expected = torch.tensor([[1.0, 0.0, -2 / 8, 2 / 6]])
+    torch.testing.assert_close(generalized_box_iou(first, second), expected)
+
+
+def test_centre_and_side_by_hand():
+    given = torch.tensor([[[2.0, 4, 8, 6]]])
+    assert to_centre_side(given).tolist() == [[[5, 5, 6, 2]]]
+    assert torch.equal(from_centre_side(to_centre_side(given)), given)
+
+
+def test_cells_run_row_by_row():
+    assert grid_cells(2, 2, 8).tolist() == [
+        [0, 0, 8, 8],
+        [8, 0, 16, 8],
+        [0, 8, 8, 16],
+        [8, 8, 16, 16],
+    ]
+    assert grid_cells(0, 3, 8).shape == (0, 4)
+
+
+def test_squares_by_hand():
+    given = torch.tensor([[10.0, 10, 20, 14], [0, 0, 10, 2], [0, 3, 40, 4], [5, 5, 5, 5]])
+    expected = [[10.0, 7, 20, 17], [0, 0, 10, 10], [0, 0, 30, 20], [5, 5, 5, 5]]
+    found = square_boxes(given, 20, 30)
+    torch.testing.assert_close(found, torch.tensor(expected))

@@ -45,11 +45,22 @@ def test_half_precision_on_disk(zoo):
     assert torch.equal(filled.weight, source.weight.half().float())
 
 
+def test_a_part_of_a_part(zoo):
+    folder, source = zoo
+    weights = {"tower.head.weight": source.weight, "tower.head.bias": source.bias}
+    save_file(weights | {"tower.trunk.weight": torch.zeros(1)}, folder / "tower.safetensors")
+    head = nn.ModuleDict({"head": nn.Linear(3, 2)})
+    load_pretrained(head, "tower.safetensors", "tower.", parts=["head."])
+    assert torch.equal(head["head"].weight, source.weight)
+    with pytest.raises(InputError, match=r"is not a ModuleDict at 'tower\.': Unexpected key"):
+        load_pretrained(head, "tower.safetensors", "tower.")
+
+
 @pytest.mark.parametrize(
     ("module", "file", "message"),
     [
-        (nn.Linear(3, 2), "none.safetensors", r"none\.safetensors: cannot be read as safetensors"),
-        (nn.Linear(3, 2), "cut.safetensors", r"cut\.safetensors: cannot be read as safetensors"),
+        (nn.Linear(3, 2), "none.safetensors", r"none\.safetensors: cannot be read as weights"),
+        (nn.Linear(3, 2), "cut.safetensors", r"cut\.safetensors: cannot be read as weights"),
         (nn.Linear(4, 2), "tiny.safetensors", r"is not a Linear at 'text\.': size mismatch"),
         (nn.BatchNorm1d(2), "tiny.safetensors", r"is not a BatchNorm1d at 'text\.': Missing key"),
     ],
