@@ -3,6 +3,8 @@
 Shapes: B images, H W px, h w places, c channels, D embedding width.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from ovdet.ops.similarity import unit_norm
@@ -14,9 +16,9 @@ class PlaceEncoder(nn.Module):
     """A trunk's last level, each of its places projected; the whole picture is their mean.
 
     Args:
-        trunk: [B, 3, H, W] to levels; the last one is read. Has ``widths``.
+        trunk: [B, 3, H, W] to levels; the last one is read. Has ``widths``, or ``dim``.
         dim: D, into which a linear map brings each place; None where the last level is in the
-            space of the text already (``ClipVit``).
+            space of the text already, of the trunk's own ``dim`` (``ClipVit``).
 
     Attributes:
         dim: D.
@@ -24,10 +26,10 @@ class PlaceEncoder(nn.Module):
 
     def __init__(self, trunk: nn.Module, *, dim: int | None = None) -> None:
         super().__init__()
-        width: int = trunk.widths[-1]  # type: ignore[index, assignment]
+        own: Any = trunk
         self.trunk = trunk
-        self.project: nn.Module = nn.Identity() if dim is None else nn.Conv2d(width, dim, 1)
-        self.dim = width if dim is None else dim
+        self.project = nn.Identity() if dim is None else nn.Conv2d(own.widths[-1], dim, 1)
+        self.dim: int = own.dim if dim is None else dim
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [B, 3, H, W], RGB in [0, 1], to [B, D], unit norm: the mean before any norm."""

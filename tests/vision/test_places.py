@@ -9,6 +9,7 @@ class Colours(nn.Module):
     """A trunk whose last level are the mean colours of 8 px cells."""
 
     widths = (3,)
+    dim = 3
 
     def forward(self, images):
         return [images, nn.functional.avg_pool2d(images, 8)]
