@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TextSlot,
         TrunkSlot,
     )
+    from ovdet.structures.tokens import Tokens
     from ovdet.structures.vocabulary import Vocabulary
 
 # Errors, files and vocabularies need no torch, so each name is imported at first use.
@@ -44,6 +45,7 @@ _HOMES = {
     "ScoreSlot": "slots",
     "Text": "flow",
     "TextSlot": "slots",
+    "Tokens": "tokens",
     "TrunkSlot": "slots",
     "Vocabulary": "vocabulary",
     "atomic_write": "files",
@@ -71,6 +73,7 @@ __all__ = [
     "ScoreSlot",
     "Text",
     "TextSlot",
+    "Tokens",
     "TrunkSlot",
     "Vocabulary",
     "atomic_write",

@@ -7,6 +7,7 @@ from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
 from ovdet.vision.crops import CropTeacher
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
+from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
@@ -23,6 +24,7 @@ __all__ = [
     "CropTeacher",
     "Frozen",
     "MobileNetTrunk",
+    "PlaceEncoder",
     "PyramidTrunk",
     "RawAndPyramid",
     "ResNetTrunk",
