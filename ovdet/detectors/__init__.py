@@ -1,5 +1,16 @@
 """Assemblies that find and name objects. They name no method."""
 
-from ovdet.detectors.two_stage import Selection, TwoStageDetector, TwoStageSettings
+from ovdet.detectors.dense import DenseDetector, DenseSettings
+from ovdet.detectors.names import AllNames, Question
+from ovdet.detectors.selection import Selection
+from ovdet.detectors.two_stage import TwoStageDetector, TwoStageSettings
 
-__all__ = ["Selection", "TwoStageDetector", "TwoStageSettings"]
+__all__ = [
+    "AllNames",
+    "DenseDetector",
+    "DenseSettings",
+    "Question",
+    "Selection",
+    "TwoStageDetector",
+    "TwoStageSettings",
+]

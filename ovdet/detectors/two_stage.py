@@ -4,36 +4,19 @@ Shapes: B images, R regions, C classes, D embedding width, H W px.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ovdet.detectors.selection import Selection
 from ovdet.heads import Assignment, RegionBranch
 from ovdet.ops import box_area, clip_boxes
 from ovdet.ops.scores import keep_best
 from ovdet.registry import MODELS
 from ovdet.structures import Flow, InputError, Regions, Sample, Vocabulary, batch_images
-
-
-@MODELS.register_module()
-@dataclass(frozen=True)
-class Selection:
-    """Which of the scored boxes come back.
-
-    Attributes:
-        threshold: Least score.
-        nms: Overlap above which the lower-scored box of the same class is dropped.
-        top: Most boxes an image.
-        candidates: Most (region, class) pairs an image that enter suppression.
-    """
-
-    threshold: float = 0.0
-    nms: float = 0.5
-    top: int = 100
-    candidates: int = 1000
 
 
 @MODELS.register_module()
@@ -286,7 +269,7 @@ class TwoStageSettings:
     """
 
     sampler: nn.Module
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     objectives: Sequence[nn.Module] = ()
 
 

@@ -7,8 +7,9 @@ from ovdet.ops.boxes import (
     decode_deltas,
     encode_deltas,
     enlarge_boxes,
+    generalized_box_iou,
 )
-from ovdet.ops.matching import match_regions, sample_balanced
+from ovdet.ops.matching import match_hungarian, match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, enlarge, pool_regions
 from ovdet.ops.similarity import cosine_logits, unit_norm
 
@@ -22,6 +23,8 @@ __all__ = [
     "encode_deltas",
     "enlarge",
     "enlarge_boxes",
+    "generalized_box_iou",
+    "match_hungarian",
     "match_regions",
     "pool_regions",
     "sample_balanced",

@@ -30,6 +30,22 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
     return overlap / union.clamp(min=1e-9)
 
 
+def generalized_box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the generalized intersection over union of every pair, [N, M], in [-1, 1].
+
+    Rezatofighi et al., 2019, Eq. 2: what of the smallest box around both is left empty is taken
+    from the IoU, so that boxes apart from each other are still told near from far.
+
+    Args:
+        first: [N, 4], xyxy, x1 <= x2 and y1 <= y2.
+        second: [M, 4], xyxy.
+    """
+    from torchvision.ops import generalized_box_iou as overlap
+
+    pairs: Tensor = overlap(first, second)
+    return pairs
+
+
 def enlarge_boxes(boxes: Tensor, scale: float, height: int, width: int) -> Tensor:
     """Scale boxes about their centres, then clip them to the image.
 

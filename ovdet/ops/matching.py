@@ -23,6 +23,29 @@ def match_regions(boxes: Tensor, truth: Tensor, threshold: float) -> Tensor:
     return torch.where(overlap >= threshold, index, -1)
 
 
+def match_hungarian(cost: Tensor) -> Tensor:
+    """Pair rows with columns one to one at the least total cost.
+
+    Args:
+        cost: [P, G], finite: what it costs to give prediction p the truth g.
+
+    Returns:
+        [N, 2], int64, (p, g), N = min(P, G), by rising p; on ``cost``'s device.
+
+    Raises:
+        ValueError: If a cost is NaN or infinite.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    table = cost.detach().float().cpu()
+    if not torch.isfinite(table).all():
+        p, g = (~torch.isfinite(table)).nonzero()[0].tolist()
+        raise ValueError(f"costs must be finite, got {table[p, g].item()} for pair ({p}, {g})")
+    rows, columns = linear_sum_assignment(table.numpy())
+    pairs = torch.stack([torch.as_tensor(rows), torch.as_tensor(columns)], dim=1)
+    return pairs.to(cost.device, torch.int64)
+
+
 def sample_balanced(matches: Tensor, count: int, positive_share: float) -> Tensor:
     """Draw indices of at most ``count`` regions, at most ``positive_share`` of them matched.
 

@@ -26,7 +26,13 @@ def fuse_geometric(
 
 
 def keep_best(
-    regions: Regions, scores: Tensor, *, threshold: float, nms: float, top: int, candidates: int
+    regions: Regions,
+    scores: Tensor,
+    *,
+    threshold: float,
+    nms: float | None,
+    top: int,
+    candidates: int,
 ) -> Regions:
     """Turn the scores of one image's regions into at most ``top`` labelled boxes.
 
@@ -36,22 +42,57 @@ def keep_best(
         regions: R boxes of one image.
         scores: [R, C], in [0, 1].
         threshold: Least score.
-        nms: Overlap above which the lower-scored box of the same class is dropped.
+        nms: Overlap above which the lower-scored box of the same class is dropped; None drops none.
         top: Most boxes kept.
         candidates: Most (region, class) pairs that enter suppression.
 
     Returns:
         Regions with scores and labels, best first; ``masks`` and ``embeddings`` follow their boxes.
     """
-    from torchvision.ops import batched_nms
+    return suppress(best_pairs(regions, scores, threshold, candidates), nms, top)
 
+
+def best_pairs(regions: Regions, scores: Tensor, threshold: float, count: int) -> Regions:
+    """Return the ``count`` best (region, class) pairs above a threshold as labelled regions.
+
+    Args:
+        regions: R boxes of one image.
+        scores: [R, C].
+        threshold: Least score.
+        count: Most pairs.
+
+    Returns:
+        Regions with scores and labels, best first.
+    """
     flat = scores.flatten()
     # Most of a large vocabulary's scores are below the threshold, and sorting them costs more than
     # leaving them out.
     above = (flat > threshold).nonzero().flatten()
-    best, place = flat[above].topk(min(candidates, len(above)))
+    best, place = flat[above].topk(min(count, len(above)))
     index = above[place]
     rows, labels = index // scores.shape[1], index % scores.shape[1]
-    boxes = regions.boxes[rows]
-    keep = batched_nms(boxes.float(), best.float(), labels, nms)[:top]
-    return regions[rows[keep]].with_(scores=best[keep], labels=labels[keep])
+    return regions[rows].with_(scores=best, labels=labels)
+
+
+def suppress(regions: Regions, nms: float | None, top: int) -> Regions:
+    """Return the best labelled regions of one image, without those a better one covers.
+
+    Args:
+        regions: With scores and labels.
+        nms: Overlap above which the lower-scored box of the same class is dropped; None drops none.
+        top: Most boxes kept.
+
+    Returns:
+        At most ``top`` regions, best first.
+
+    Raises:
+        ValueError: If the regions have no scores or labels.
+    """
+    from torchvision.ops import batched_nms
+
+    if regions.scores is None or regions.labels is None:
+        raise ValueError("regions must have scores and labels to be suppressed, got none")
+    if nms is None:
+        return regions[regions.scores.argsort(descending=True, stable=True)[:top]]
+    keep = batched_nms(regions.boxes.float(), regions.scores.float(), regions.labels, nms)
+    return regions[keep[:top]]

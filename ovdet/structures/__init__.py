@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ovdet.structures.dense import DensePrediction
     from ovdet.structures.errors import InputError
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "IGNORED": "samples",
     "ClassifierSlot": "slots",
+    "DensePrediction": "dense",
     "EmbedderSlot": "slots",
     "Flow": "flow",
     "FusionSlot": "slots",
@@ -51,6 +53,7 @@ _HOMES = {
 __all__ = [
     "IGNORED",
     "ClassifierSlot",
+    "DensePrediction",
     "EmbedderSlot",
     "Flow",
     "FusionSlot",

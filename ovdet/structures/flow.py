@@ -1,10 +1,11 @@
 """Flow: the one record of a forward pass. Each stage fills its own field, objectives only read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
+from ovdet.structures.dense import DensePrediction
 from ovdet.structures.regions import Regions
 from ovdet.structures.samples import Sample
 from ovdet.structures.vocabulary import Vocabulary
@@ -24,6 +25,12 @@ class Text:
     tokens: Tensor | None = None
     token_mask: Tensor | None = None
 
+    def rows(self, index: Tensor) -> "Text":
+        """Return the text of some classes, by index [N]; one may stand more than once."""
+        tokens = None if self.tokens is None else self.tokens[index]
+        mask = None if self.token_mask is None else self.token_mask[index]
+        return replace(self, classes=self.classes[index], tokens=tokens, token_mask=mask)
+
 
 @dataclass
 class Flow:
@@ -41,6 +48,7 @@ class Flow:
             C for background.
         embeddings: [R, D], unit norm, of the first branch.
         logits: One [R, C] or [R, C + 1] (background last) for each branch.
+        dense: What a dense head says about its places; ``regions`` stay empty then.
         embed: Regions to embeddings [R, D], by branch index, so that a method may ask about
             regions of its own choosing.
         classify: Embeddings [R, D] to logits, by branch index, against ``text``.
@@ -58,6 +66,7 @@ class Flow:
     regions: Regions = field(default_factory=Regions.empty)
     embeddings: Tensor | None = None
     logits: list[Tensor] = field(default_factory=list)
+    dense: DensePrediction | None = None
     embed: Callable[[Regions, int], Tensor] | None = None
     classify: Callable[[Tensor, int], Tensor] | None = None
     embedders: Sequence[nn.Module] = ()

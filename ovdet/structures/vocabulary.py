@@ -95,6 +95,16 @@ class Vocabulary:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True)
         atomic_write(Path(path), (text + "\n").encode())
 
+    def pick(self, rows: Sequence[int]) -> "Vocabulary":
+        """Return the classes at ``rows``, in that order, with all that is known about them."""
+        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return Vocabulary(
+            **{
+                name: tuple(fact[row] for row in rows) if fact else ()
+                for name, fact in facts.items()
+            }
+        )
+
     @property
     def novel_mask(self) -> tuple[bool, ...]:
         """For each of the C classes, whether it is novel."""

@@ -3,7 +3,15 @@ import torch
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_iou as reference_iou
 
-from ovdet.ops import box_area, box_iou, clip_boxes, decode_deltas, encode_deltas, enlarge_boxes
+from ovdet.ops import (
+    box_area,
+    box_iou,
+    clip_boxes,
+    decode_deltas,
+    encode_deltas,
+    enlarge_boxes,
+    generalized_box_iou,
+)
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
@@ -76,3 +84,11 @@ def test_deltas_of_nothing():
     nothing = torch.zeros(0, 4)
     assert encode_deltas(nothing, nothing, WEIGHTS).shape == (0, 4)
     assert decode_deltas(nothing, nothing, WEIGHTS).shape == (0, 4)
+
+
+def test_generalized_iou_by_hand():
+    first = torch.tensor([[0.0, 0, 2, 2]])
+    second = torch.tensor([[0.0, 0, 2, 2], [2, 0, 4, 2], [3, 0, 4, 2], [1, 0, 3, 2]])
+    # The same; side by side: hull 8 of which 0 empty; a gap of 2 in a hull of 8; IoU 2 / 6.
+    expected = torch.tensor([[1.0, 0.0, -2 / 8, 2 / 6]])
+    torch.testing.assert_close(generalized_box_iou(first, second), expected)

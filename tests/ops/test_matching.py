@@ -1,6 +1,9 @@
+import itertools
+
+import pytest
 import torch
 
-from ovdet.ops import match_regions, sample_balanced
+from ovdet.ops import match_hungarian, match_regions, sample_balanced
 
 
 def test_match_by_hand():
@@ -43,3 +46,40 @@ def test_sample_is_drawn_at_random_from_the_global_generator():
 
 def test_sample_of_nothing():
     assert sample_balanced(torch.zeros(0, dtype=torch.int64), 10, 0.5).tolist() == []
+
+
+def test_hungarian_by_hand():
+    # Taking the cheapest pair first, (0, 0), would cost 1 + 100.
+    cost = torch.tensor([[1.0, 2], [3, 100]])
+    assert match_hungarian(cost).tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4)])
+def test_hungarian_is_the_cheapest_of_all_pairings(shape):
+    cost = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    pairs = match_hungarian(cost)
+    few, many = sorted(shape)
+    table = cost if shape[0] <= shape[1] else cost.T
+    totals = [table[range(few), list(p)].sum() for p in itertools.permutations(range(many), few)]
+    torch.testing.assert_close(cost[pairs[:, 0], pairs[:, 1]].sum(), min(totals))
+    assert pairs[:, 0].tolist() == sorted(set(pairs[:, 0].tolist()))
+    assert len(set(pairs[:, 1].tolist())) == few
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_hungarian_of_nothing(shape):
+    pairs = match_hungarian(torch.zeros(shape))
+    assert pairs.shape == (0, 2)
+    assert pairs.dtype is torch.int64
+
+
+def test_hungarian_refuses_what_cannot_be_compared():
+    cost = torch.zeros(2, 3)
+    cost[1, 2] = float("nan")
+    with pytest.raises(ValueError, match=r"finite, got nan for pair \(1, 2\)"):
+        match_hungarian(cost)
+
+
+def test_hungarian_takes_halves_with_a_graph():
+    cost = torch.tensor([[1.0, 2], [3, 100]], dtype=torch.bfloat16, requires_grad=True)
+    assert match_hungarian(cost).tolist() == [[0, 1], [1, 0]]

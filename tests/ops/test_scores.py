@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from ovdet.ops.scores import fuse_geometric, keep_best
+from ovdet.ops.scores import fuse_geometric, keep_best, suppress
 from ovdet.structures import Regions
 
 OPTIONS = {"threshold": 0.05, "nms": 0.5, "top": 100, "candidates": 1000}
@@ -75,3 +75,15 @@ def test_candidates_bound_what_enters():
 
 def test_nothing_in_nothing_out():
     assert len(keep_best(Regions.empty(), torch.zeros(0, 3), **OPTIONS)) == 0
+
+
+def test_without_suppression_all_come_back():
+    same = regions([[0.0, 0, 10, 10], [0, 0, 10, 9]])
+    best = keep_best(same, torch.tensor([[0.9, 0.6], [0.8, 0.7]]), **(OPTIONS | {"nms": None}))
+    torch.testing.assert_close(best.scores, torch.tensor([0.9, 0.8, 0.7, 0.6]))
+    assert best.labels.tolist() == [0, 0, 1, 1]
+
+
+def test_only_what_is_scored_can_be_suppressed():
+    with pytest.raises(ValueError, match="must have scores and labels"):
+        suppress(regions([[0.0, 0, 1, 1]]), 0.5, 10)

@@ -129,3 +129,13 @@ def test_a_fact_of_the_wrong_type_is_named(tmp_path, facts):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.json: cannot be read: No such file"):
         Vocabulary.load(tmp_path / "none.json")
+
+
+def test_picked_classes_keep_their_facts():
+    picked = FULL.pick([2, 0])
+    assert picked.names == ("lotería", "cat")
+    assert picked.synonyms == (("bingo", "tómbola"), ("kitty",))
+    assert picked.novel == (False, False)
+    assert picked.frequency == ("c", "f")
+    assert picked.ids == (90, 17)
+    assert Vocabulary.of(["a", "b"]).pick([1]) == Vocabulary.of(["b"])
