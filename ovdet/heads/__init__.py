@@ -6,6 +6,7 @@ from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder
 from ovdet.heads.fuse import FirstScores, GeometricScores
 from ovdet.heads.masks import MaskHead
 from ovdet.heads.proposals import RpnProposals
+from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
 
 __all__ = [
     "Assignment",
@@ -19,4 +20,7 @@ __all__ = [
     "RegionSampler",
     "RoiEmbedder",
     "RpnProposals",
+    "TokenDotHead",
+    "own_tokens",
+    "token_owners",
 ]

@@ -1,5 +1,6 @@
 """Pure functions over tensors; home of torchvision's ops."""
 
+from ovdet.ops.assign import assign_atss, centerness
 from ovdet.ops.boxes import (
     box_area,
     box_iou,
@@ -14,8 +15,10 @@ from ovdet.ops.regions import crop_regions, enlarge, pool_regions
 from ovdet.ops.similarity import cosine_logits, unit_norm
 
 __all__ = [
+    "assign_atss",
     "box_area",
     "box_iou",
+    "centerness",
     "clip_boxes",
     "cosine_logits",
     "crop_regions",

@@ -68,6 +68,32 @@ def compose_caption(pieces: Sequence[tuple[str, bool]], tokenizer: ClipTokenizer
     return Caption(text, tuple(spans), (*ids, END), (*owners, NOBODY))
 
 
+def crop_caption(caption: Caption, context: int) -> Caption:
+    """Return a caption's tokens, cut to a context around its only phrase where there are too many.
+
+    The end goes first, then as much of the beginning as the phrase needs; ``text`` stays whole.
+
+    Args:
+        caption: With one phrase.
+        context: Most tokens, markers included.
+
+    Raises:
+        InputError: If the phrase itself is too long.
+    """
+    if len(caption.ids) <= context:
+        return caption
+    ((start, end),), ((first, last),) = caption.token_spans, caption.spans
+    if end - start + 2 > context:
+        raise InputError(
+            f"the text tower reads {context} tokens, got {end - start + 2} for "
+            f"'{caption.text[first:last]}'"
+        )
+    low = max(1, end - (context - 2))
+    kept = slice(low, low + context - 2)
+    ids, owners = (START, *caption.ids[kept], END), (NOBODY, *caption.owners[kept], NOBODY)
+    return Caption(caption.text, caption.spans, ids, owners)
+
+
 def write_names(
     names: Sequence[str], tokenizer: ClipTokenizer, *, separator: str = ". "
 ) -> Caption:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ovdet.ops import unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import InputError, PhraseVocabulary, Text, Vocabulary
-from ovdet.text.captions import Caption, compose_caption, cut_names, write_names
+from ovdet.text.captions import Caption, compose_caption, crop_caption, cut_names, write_names
 from ovdet.text.encoders import TextEncoder
 from ovdet.text.prompts import clean_names
 from ovdet.text.tokenizer import PAD
@@ -166,8 +166,7 @@ class TokenText(nn.Module):
         before, words, behind = wording
         pieces = [(before, False), (words, True), (behind, False)]
         caption = compose_caption(pieces, self.encoder.tokenizer)
-        self._check(caption, f"'{before}{words}{behind}'")
-        return caption
+        return crop_caption(caption, self.encoder.tokenizer.context)
 
     def _check(self, caption: Caption, what: str) -> None:
         if len(caption.ids) > self.encoder.tokenizer.context:

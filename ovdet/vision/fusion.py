@@ -1,8 +1,8 @@
 """Image and text see each other: attention in both directions, block by block.
 
 Li et al., "Grounded Language-Image Pre-training", CVPR 2022, https://arxiv.org/abs/2112.03857,
-Sec. 3.2. Shapes: B images, P places of all levels, N tokens of a caption, c D widths of image and text,
-C classes, T tokens a class, A heads.
+Sec. 3.2. Shapes: B images, P places of all levels, N tokens an image sees, c D widths of image and
+text, C classes, T tokens a class, A heads.
 """
 
 from collections.abc import Sequence
