@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pack a training checkpoint for the zoo: weights alone, float16, safetensors.
 
-python tools/zoo/pack.py work_dirs/clip_tiny_stickers/iter_4600.pth model_zoo/tiny-clip.safetensors
+python tools/zoo/pack.py work_dirs/clip_tiny_stickers/iter_6000.pth model_zoo/tiny-clip.safetensors
 """
 
 import argparse
