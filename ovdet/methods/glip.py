@@ -3,9 +3,10 @@
 Li et al., "Grounded Language-Image Pre-training", CVPR 2022, https://arxiv.org/abs/2112.03857,
 Sec. 3.1 (alignment with tokens), 3.2 (deep fusion) and 5.2 (prompt tuning).
 
-Slots: the criterion of a dense detector, and the text slot while prompts are tuned. Fusion, captions
-and the head that compares places with tokens are shared parts, chosen in configs/methods/glip/.
-Shapes: B images, P places, C classes, N tokens that are classes' own, T tokens a class, D width.
+Slots: the criterion of a dense detector, and the text slot while prompts are tuned. Fusion,
+captions and the head that compares places with tokens are shared parts, chosen in
+configs/methods/glip/. Shapes: B images, P places, C classes, N tokens that are classes' own,
+T tokens a class, D width.
 """
 
 from collections.abc import Sequence

@@ -31,14 +31,10 @@ class TokenText(nn.Module):
     Args:
         encoder: The text tower.
         layers: Run over each row by itself behind the tower; (tokens, seen) to tokens.
-        template: What a name stands in, with a ``{}``.
         together: Write all names of a plain vocabulary into one caption, as GLIP does, which a
             tower that reads in both directions wants. A causal tower shows a name those before it.
         learn: Whether the tower learns; else it is frozen and in evaluation mode.
         tokens: Most tokens of a caption of names, for :meth:`cut`; the tower's context where None.
-
-    Raises:
-        InputError: If the template has no ``{}``.
     """
 
     def __init__(
@@ -46,18 +42,13 @@ class TokenText(nn.Module):
         encoder: TextEncoder,
         layers: Sequence[nn.Module] = (),
         *,
-        template: str = "{}",
         together: bool = False,
         learn: bool = False,
         tokens: int | None = None,
     ) -> None:
         super().__init__()
-        before, found, behind = template.partition("{}")
-        if not found:
-            raise InputError(f"a template must hold {{}}, got {template!r}")
         self.encoder = encoder.requires_grad_(learn)
         self.layers = nn.ModuleList(layers)
-        self.template = (before, behind)
         self.together = together
         self.learn = learn
         self.tokens = tokens or encoder.tokenizer.context
@@ -159,8 +150,7 @@ class TokenText(nn.Module):
     def _wordings(self, vocabulary: Vocabulary) -> Sequence[Wording]:
         if isinstance(vocabulary, PhraseVocabulary):
             return vocabulary.wordings
-        before, behind = self.template
-        return [(before, name, behind) for name in clean_names(vocabulary.names)]
+        return [("", name, "") for name in clean_names(vocabulary.names)]
 
     def _row(self, wording: Wording) -> Caption:
         before, words, behind = wording

@@ -3,6 +3,7 @@
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
+from ovdet.vision.levels import LastLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
@@ -13,6 +14,7 @@ __all__ = [
     "DeepFusion",
     "Frozen",
     "FusionBlock",
+    "LastLevels",
     "LevelConv",
     "MobileNetTrunk",
     "PyramidTrunk",
