@@ -65,19 +65,21 @@ class BiAttention(nn.Module):
             mask: [B, N], True where a token is real; no place looks at the others.
 
         Returns:
-            [B, P, c] for the places, zero in front of the bias where an image has no token at all,
-            and [B, N, D] for the tokens.
+            [B, P, c] for the places, the bias alone where an image has no token at all, and
+            [B, N, D] for the tokens.
         """
         query, key = self._split(self.image_query(places)), self._split(self.text_key(tokens))
         from_image = self._split(self.image_value(places))
-        from_text = self._split(self.text_value(tokens))
+        from_text = self._split(self.text_value(tokens) * mask[..., None])
         logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)  # [B, A, P, N]
-        logits = logits.float().clamp(-_LIMIT, _LIMIT)
-        real = mask[:, None, None]
+        if logits.dtype == torch.float16:
+            logits = logits.clamp(-_LIMIT, _LIMIT)
         # A softmax takes each row's largest logit off before it raises e to it. The lowest finite
-        # number instead of minus infinity: a row without any token becomes zero and not NaN.
-        by_token = logits.masked_fill(~real, torch.finfo(logits.dtype).min).softmax(-1) * real
-        by_place = logits.transpose(-2, -1).softmax(-1)
+        # number instead of minus infinity, and values of zero: where there is no token at all, the
+        # image takes nothing instead of NaN.
+        low = torch.finfo(logits.dtype).min
+        by_token = logits.masked_fill(~mask[:, None, None], low).softmax(dim=-1)
+        by_place = logits.softmax(dim=-2).transpose(-2, -1)
         to_places = self._drop(by_token).to(from_text.dtype) @ from_text
         to_tokens = self._drop(by_place).to(from_image.dtype) @ from_image
         return self.image_out(_merge(to_places)), self.text_out(_merge(to_tokens))

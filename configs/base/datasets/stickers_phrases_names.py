@@ -1,7 +1,7 @@
 """stickers-phrases twice: its sentences, and its objects by their plain names.
 
-Every step learns from both, as GLIP learns from grounding and from detection data. Only where words
-do not say left and right are pictures mirrored.
+Of four steps three learn from sentences and one from names, as GLIP learns from grounding and from
+detection data. Only where words do not say left and right are pictures mirrored.
 """
 
 track = "stickers-phrases"
@@ -10,7 +10,6 @@ data_root = "data/stickers-phrases"
 train = dict(
     dataset=dict(
         type="MultiSource",
-        together=True,
         sources=[
             dict(
                 type="Source",
@@ -21,7 +20,7 @@ train = dict(
                     image_dir=f"{data_root}/train",
                     transforms=[dict(type="ColorJitter")],
                 ),
-                batch_size=8,
+                share=3,
             ),
             dict(
                 type="Source",
@@ -33,10 +32,10 @@ train = dict(
                     transforms=[dict(type="RandomFlip"), dict(type="ColorJitter")],
                     filter_empty=True,
                 ),
-                batch_size=2,
             ),
         ],
     ),
+    batch_size=8,
 )
 val = dict(
     dataset=dict(

@@ -1,6 +1,6 @@
 """GLIP without fusion, the baseline: the same layers, image and text never see each other.
 
-python tools/train.py configs/methods/glip/glip_plain_tiny_stickers.py  # 1 CPU x (8 + 2) images
+python tools/train.py configs/methods/glip/glip_plain_tiny_stickers.py  # 1 CPU x 8 images
 """
 
 _base_ = [
