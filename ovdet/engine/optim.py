@@ -1,6 +1,6 @@
 """Optimizer, gradient clipping and the learning rate's course."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,19 +32,15 @@ class Bfloat16Wrapper(OptimWrapper):  # type: ignore[misc]
 def build_optimizer(model: nn.Module, settings: OptimSettings, *, amp: bool = False) -> Any:
     """Return the optimizer over all parameters that ask for gradients, in mmengine's wrapper.
 
+    Parameters of a part whose rate is 0 ask for gradients no more.
+
     Raises:
-        InputError: If nothing asks for gradients, or ``amp`` is wanted without a GPU.
+        InputError: If nothing asks for gradients, ``rates`` names a part that has none, or ``amp``
+            is wanted without a GPU.
     """
-    learnt = [p for p in model.parameters() if p.requires_grad]
-    if not learnt:
+    groups = _groups(model, settings)
+    if not groups:
         raise InputError("the model has no parameter to learn")
-    spared = [p for p in learnt if settings.no_decay_norm_bias and p.ndim < 2]
-    decayed = [p for p in learnt if not (settings.no_decay_norm_bias and p.ndim < 2)]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
     optimizer: torch.optim.Optimizer
     if settings.name == "SGD":
         optimizer = torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=True)
@@ -58,6 +54,36 @@ def build_optimizer(model: nn.Module, settings: OptimSettings, *, amp: bool = Fa
     if not torch.cuda.is_available():
         raise InputError("--amp needs a GPU, none was found")
     return AmpOptimWrapper(optimizer=optimizer, clip_grad=clip)
+
+
+def _groups(model: nn.Module, settings: OptimSettings) -> list[dict[str, Any]]:
+    """Return the optimizer's groups: one for each rate and decay, in the model's order."""
+    used: set[str] = set()
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        part = _part_of(name, settings.rates)
+        used.add(part)
+        rate = settings.rates.get(part, 1.0)
+        if rate == 0:
+            parameter.requires_grad_(requires_grad=False)
+            continue
+        spared = settings.no_decay_norm_bias and parameter.ndim < 2
+        decay = 0.0 if spared else settings.weight_decay
+        groups.setdefault((rate, decay), []).append(parameter)
+    if unused := sorted(set(settings.rates) - used):
+        raise InputError(f"rates name {unused[0]!r}, but no parameter that learns begins so")
+    return [
+        {"params": group, "lr": settings.lr * rate, "weight_decay": decay}
+        for (rate, decay), group in groups.items()
+    ]
+
+
+def _part_of(name: str, rates: Mapping[str, float]) -> str:
+    """Return the longest of the ``rates``' keys that a parameter's name begins with, or ""."""
+    starts = [part for part in rates if name == part or name.startswith(f"{part}.")]
+    return max(starts, key=len, default="")
 
 
 def build_schedulers(optimizer: Any, settings: OptimSettings, iters: int) -> list[Any]:

@@ -1,7 +1,7 @@
 """The sections of a config that say how to run, as records; a misspelt key is an error."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ovdet.engine.config import to_plain
@@ -78,6 +78,9 @@ class OptimSettings:
         schedule: ``cosine`` (to a hundredth at the end), ``constant``, or ``steps``.
         precision: ``float32``, or ``bfloat16`` for what autocast runs in it, on CPU and GPU alike.
         milestones: For ``steps``: after which steps the rate falls to a tenth.
+        rates: What ``lr`` is multiplied by for parts of the model, by the start of their
+            parameters' names, as ``{"text": 0.04}``; the longest start counts, and 0 means that a
+            part does not learn.
     """
 
     name: str
@@ -91,6 +94,7 @@ class OptimSettings:
     schedule: str = "cosine"
     precision: str = "float32"
     milestones: tuple[int, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.name not in {"AdamW", "SGD"}:
@@ -106,6 +110,9 @@ class OptimSettings:
             )
         if self.clip is not None and not self.clip > 0:
             raise InputError(f"clip must be above 0, got {self.clip}")
+        for part, rate in self.rates.items():
+            if not rate >= 0:
+                raise InputError(f"rates must be at least 0, got {rate} for {part!r}")
         _at_least("warmup", self.warmup, 0)
 
 

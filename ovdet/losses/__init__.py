@@ -1,6 +1,7 @@
-"""Losses: tensors to a scalar. Never a Flow."""
+"""Losses: tensors to a scalar, or to one number a row. Never a Flow."""
 
+from ovdet.losses.boxes import giou_loss, l1_loss
+from ovdet.losses.classification import sigmoid_focal
 from ovdet.losses.contrastive import InfoNce
-from ovdet.losses.tokens import TokenFocal
 
-__all__ = ["InfoNce", "TokenFocal"]
+__all__ = ["InfoNce", "giou_loss", "l1_loss", "sigmoid_focal"]

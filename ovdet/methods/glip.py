@@ -19,6 +19,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovdet.heads import token_owners
+from ovdet.losses import giou_loss, sigmoid_focal
 from ovdet.ops import assign_atss, centerness
 from ovdet.registry import MODELS
 from ovdet.structures import DensePrediction, InputError, Regions, Sample, Text, Vocabulary
@@ -31,7 +32,8 @@ class GlipCriterion(nn.Module):
     """ATSS with tokens instead of classes (Eq. 2 to 4): alignment, boxes and centerness.
 
     Args:
-        align: (logits, targets, asked) to the summed loss of places against tokens.
+        alpha: Weight of positives in the focal loss of places against tokens.
+        gamma: Its exponent.
         box_weight: Multiplies the GIoU loss.
         top: Anchors of a level that an object considers.
         positive: ``binary`` gives every token of an object's phrase the target 1, ``soft`` 1 / n.
@@ -42,8 +44,9 @@ class GlipCriterion(nn.Module):
 
     def __init__(
         self,
-        align: nn.Module,
         *,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
         box_weight: float = 2.0,
         top: int = 9,
         positive: str = "binary",
@@ -51,7 +54,8 @@ class GlipCriterion(nn.Module):
         super().__init__()
         if positive not in _MAPS:
             raise ValueError(f"positive must be one of {_MAPS}, got {positive!r}")
-        self.align = align
+        self.alpha = alpha
+        self.gamma = gamma
         self.box_weight = box_weight
         self.top = top
         self.positive = positive
@@ -84,7 +88,9 @@ class GlipCriterion(nn.Module):
             wanted[row, positive[row]] = boxes[found].to(wanted.dtype)
             targets[row, positive[row]] = self._share(named, owners)[found]
         count = _average(positive.sum()).clamp(min=1)
-        losses = {"loss_align": self.align(prediction.logits, targets, asked[:, owners]) / count}
+        align = sigmoid_focal(prediction.logits, targets, alpha=self.alpha, gamma=self.gamma)
+        align = align.masked_fill(~asked[:, None, owners], 0.0)
+        losses = {"loss_align": align.sum() / count}
         return losses | self._place(prediction, wanted, positive, count)
 
     def _share(self, named: Tensor, owners: Tensor) -> Tensor:
@@ -97,12 +103,10 @@ class GlipCriterion(nn.Module):
     def _place(
         self, prediction: DensePrediction, wanted: Tensor, positive: Tensor, count: Tensor
     ) -> dict[str, Tensor]:
-        from torchvision.ops import generalized_box_iou_loss
-
         boxes, targets = prediction.boxes[positive].float(), wanted[positive]
         places = prediction.places.expand(len(positive), -1, 4)[positive]
         middle = centerness(places, targets)
-        giou = generalized_box_iou_loss(boxes, targets) * middle
+        giou = giou_loss(boxes, targets) * middle
         total = _average(middle.sum()).clamp(min=1e-6)
         if prediction.quality is None:
             return {"loss_box": self.box_weight * giou.sum() / total}

@@ -8,7 +8,10 @@ from ovdet.ops.boxes import (
     decode_deltas,
     encode_deltas,
     enlarge_boxes,
+    from_centre_side,
     generalized_box_iou,
+    grid_cells,
+    to_centre_side,
 )
 from ovdet.ops.matching import match_hungarian, match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, enlarge, pool_regions
@@ -26,10 +29,13 @@ __all__ = [
     "encode_deltas",
     "enlarge",
     "enlarge_boxes",
+    "from_centre_side",
     "generalized_box_iou",
+    "grid_cells",
     "match_hungarian",
     "match_regions",
     "pool_regions",
     "sample_balanced",
+    "to_centre_side",
     "unit_norm",
 ]

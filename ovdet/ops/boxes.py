@@ -69,6 +69,28 @@ def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
     return boxes.clamp(min=0).minimum(limit)
 
 
+def to_centre_side(boxes: Tensor) -> Tensor:
+    """Turn xyxy [..., 4] into centre and side: cx, cy, w, h."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+
+def from_centre_side(boxes: Tensor) -> Tensor:
+    """Turn cx, cy, w, h [..., 4] into xyxy; undoes :func:`to_centre_side`."""
+    centre, side = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([centre - side / 2, centre + side / 2], dim=-1)
+
+
+def grid_cells(height: int, width: int, stride: int) -> Tensor:
+    """Return the cells of a map of ``height`` x ``width``, [height * width, 4], xyxy, px.
+
+    Row by row from the top; ``stride`` is the side of a cell, px.
+    """
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    corner = torch.stack([x, y], dim=-1).reshape(-1, 2) * float(stride)
+    return torch.cat([corner, corner + stride], dim=1)
+
+
 def encode_deltas(boxes: Tensor, targets: Tensor, weights: tuple[float, ...]) -> Tensor:
     """Return the deltas [R, 4] that turn ``boxes`` into ``targets`` (R-CNN, Girshick 2014, App. C).
 

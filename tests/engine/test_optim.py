@@ -99,3 +99,64 @@ def test_weights_learn_in_full_precision_under_bfloat16():
         loss = model(torch.ones(1, 1)).sum()
     optimizer.update_params(loss)
     assert model.weight.item() == 1 - 2.0**-12  # bfloat16 would round it to 1
+
+
+class Towers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image = nn.Linear(2, 2)
+        self.text = nn.ModuleDict({"tokens": nn.Linear(2, 2), "blocks": nn.Linear(2, 2)})
+        self.textual = nn.Linear(2, 2)
+
+
+def rates_of(model, optimizer):
+    by_id = {id(p): g["lr"] for g in optimizer.optimizer.param_groups for p in g["params"]}
+    return {name: by_id.get(id(p)) for name, p in model.named_parameters()}
+
+
+def test_parts_learn_at_their_own_rates():
+    model = Towers()
+    settings = OptimSettings("AdamW", 2.0, rates={"text": 0.5, "text.blocks": 0.1})
+    found = rates_of(model, build_optimizer(model, settings))
+    assert found == {
+        "image.weight": 2.0,
+        "image.bias": 2.0,
+        "text.tokens.weight": 1.0,
+        "text.tokens.bias": 1.0,
+        "text.blocks.weight": pytest.approx(0.2),
+        "text.blocks.bias": pytest.approx(0.2),
+        "textual.weight": 2.0,
+        "textual.bias": 2.0,
+    }
+
+
+def test_a_rate_of_nought_freezes():
+    model = Towers()
+    found = rates_of(model, build_optimizer(model, OptimSettings("SGD", 1.0, rates={"text": 0.0})))
+    assert found["text.tokens.weight"] is None
+    assert not model.text["blocks"].bias.requires_grad
+    assert model.image.weight.requires_grad
+
+
+def test_all_rates_follow_the_schedule():
+    model = Towers()
+    settings = OptimSettings("SGD", 1.0, warmup=4, rates={"text": 0.25})
+    optimizer = build_optimizer(model, settings)
+    schedulers = build_schedulers(optimizer, settings, 8)
+    for _ in range(8):
+        rates = {name: value for name, value in rates_of(model, optimizer).items() if value}
+        assert rates["text.tokens.weight"] == pytest.approx(0.25 * rates["image.weight"])
+        optimizer.update_params(sum(p.sum() for p in model.parameters()))
+        for scheduler in schedulers:
+            scheduler.step()
+
+
+def test_a_rate_for_nothing_is_told():
+    settings = OptimSettings("SGD", 1.0, rates={"texts": 0.1})
+    with pytest.raises(InputError, match="'texts', but no parameter that learns begins so"):
+        build_optimizer(Towers(), settings)
+
+
+def test_a_rate_below_nought_is_told():
+    with pytest.raises(InputError, match="at least 0, got -1 for 'text'"):
+        OptimSettings("SGD", 1.0, rates={"text": -1})

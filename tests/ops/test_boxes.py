@@ -10,7 +10,10 @@ from ovdet.ops import (
     decode_deltas,
     encode_deltas,
     enlarge_boxes,
+    from_centre_side,
     generalized_box_iou,
+    grid_cells,
+    to_centre_side,
 )
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -92,3 +95,19 @@ def test_generalized_iou_by_hand():
     # The same; side by side: hull 8 of which 0 empty; a gap of 2 in a hull of 8; IoU 2 / 6.
     expected = torch.tensor([[1.0, 0.0, -2 / 8, 2 / 6]])
     torch.testing.assert_close(generalized_box_iou(first, second), expected)
+
+
+def test_centre_and_side_by_hand():
+    given = torch.tensor([[[2.0, 4, 8, 6]]])
+    assert to_centre_side(given).tolist() == [[[5, 5, 6, 2]]]
+    assert torch.equal(from_centre_side(to_centre_side(given)), given)
+
+
+def test_cells_run_row_by_row():
+    assert grid_cells(2, 2, 8).tolist() == [
+        [0, 0, 8, 8],
+        [8, 0, 16, 8],
+        [0, 8, 8, 16],
+        [8, 8, 16, 16],
+    ]
+    assert grid_cells(0, 3, 8).shape == (0, 4)

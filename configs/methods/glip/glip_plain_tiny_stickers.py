@@ -50,7 +50,7 @@ settings = dict(
     names=dict(type="PhraseNames", negatives=40),  # paper: 85, of 365 names
     use_quality=True,
 )
-criterion = dict(type="GlipCriterion", align=dict(type="TokenFocal"))
+criterion = dict(type="GlipCriterion")
 model = dict(
     type="GroundingDetector",
     detector=dict(
