@@ -1,4 +1,4 @@
-"""Fewer levels of a trunk."""
+"""Fewer levels of a trunk, or more."""
 
 from torch import Tensor, nn
 
@@ -29,4 +29,30 @@ class LastLevels(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return levels [B, c, h, w], finest first."""
         levels: list[Tensor] = self.trunk(images)[-self.count :]
+        return levels
+
+
+@MODELS.register_module()
+class CoarserLevels(nn.Module):
+    """Levels coarser than a pyramid's last one, each by a convolution of stride 2 (RetinaNet).
+
+    Args:
+        trunk: [B, 3, H, W] to levels of one width; has ``width``.
+        count: Levels added.
+
+    Attributes:
+        width: c, channels of every level.
+    """
+
+    def __init__(self, trunk: nn.Module, *, count: int = 2) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.width: int = trunk.width  # type: ignore[assignment]
+        self.steps = nn.ModuleList(nn.Conv2d(self.width, self.width, 3, 2, 1) for _ in range(count))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return levels [B, c, h, w], finest first."""
+        levels: list[Tensor] = list(self.trunk(images))
+        for place, step in enumerate(self.steps):
+            levels.append(step(levels[-1].relu() if place else levels[-1]))
         return levels

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -76,7 +78,7 @@ def test_runs_fit_the_context_and_cover_all_names(tokenizer, most):
     for run in runs:
         assert len(run) <= (most or 6)
         assert len(write_names([names[row] for row in run], tokenizer).ids) <= 16
-    for first, second in zip(runs, runs[1:], strict=False):  # no run could have been longer
+    for first, second in pairwise(runs):  # no run could have been longer
         longer = write_names([names[row] for row in [*first, second[0]]], tokenizer)
         assert len(longer.ids) > 16 or len(first) == most
 
