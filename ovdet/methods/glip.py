@@ -23,6 +23,7 @@ from ovdet.losses import giou_loss, sigmoid_focal
 from ovdet.ops import assign_atss, centerness
 from ovdet.registry import MODELS
 from ovdet.structures import DensePrediction, InputError, Regions, Sample, Text, Vocabulary
+from ovdet.text import clean_names
 
 _MAPS = ("binary", "soft")
 
@@ -164,7 +165,8 @@ class GlipPromptText(nn.Module):
         super().__init__()
         width: int = text.encoder.dim  # type: ignore[union-attr, assignment]
         self.text: Any = text.requires_grad_(False)
-        self.names = {name: row for row, name in enumerate(Vocabulary.of(names).names)}
+        clean = clean_names(Vocabulary.of(names).names)
+        self.names = {name: row for row, name in enumerate(clean)}
         self.offsets = nn.Parameter(torch.zeros(len(names), length, width))
         self.enabled = True
 
@@ -175,7 +177,8 @@ class GlipPromptText(nn.Module):
             InputError: If the text keeps no tokens, or a known name has more tokens than offsets.
         """
         text: Text = self.text(vocabulary)
-        known = [(c, self.names[n]) for c, n in enumerate(vocabulary.names) if n in self.names]
+        clean = clean_names(vocabulary.names)
+        known = [(c, self.names[name]) for c, name in enumerate(clean) if name in self.names]
         if not self.enabled or not known:
             return text
         if text.tokens is None or text.token_mask is None:

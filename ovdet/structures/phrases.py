@@ -12,7 +12,8 @@ class PhraseVocabulary(Vocabulary):
     """Words in the sentences they are said in, and which image is asked for which.
 
     A class is a phrase at its place: the same words in another sentence are another class, because
-    "the car" may mean another one there. Its name shows the phrase in brackets within its sentence.
+    "the car" may mean another one there. Its name is the phrase in brackets within its sentence, or
+    the bare phrase where nothing stands around it.
 
     Attributes:
         wordings: For each class what stands before the phrase, the phrase, and what stands behind.
@@ -45,7 +46,10 @@ class PhraseVocabulary(Vocabulary):
         cls, wordings: Sequence[tuple[str, str, str]], asked: Sequence[Sequence[bool]] = ()
     ) -> "PhraseVocabulary":
         """Return the vocabulary of C distinct phrases, each with what stands around it."""
-        names = tuple(f"{before}[{words}]{behind}" for before, words, behind in wordings)
+        names = tuple(
+            f"{before}[{words}]{behind}" if before or behind else words
+            for before, words, behind in wordings
+        )
         return cls(names, wordings=tuple(wordings), asked=tuple(map(tuple, asked)))
 
     def pick(self, rows: Sequence[int]) -> "PhraseVocabulary":

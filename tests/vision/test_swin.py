@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torchvision.models import swin_t
@@ -33,8 +35,8 @@ def test_strides_and_widths(size):
     part = small(keep=(0, 2)).eval()
     levels = part(torch.rand(2, 3, *size))
     assert part.widths == (8, 32)
-    patches = [-(-side // 4) for side in size]
-    merged = [-(-(-(-side // 2)) // 2) for side in patches]
+    patches = [math.ceil(side / 4) for side in size]
+    merged = [math.ceil(math.ceil(side / 2) / 2) for side in patches]
     assert [level.shape for level in levels] == [(2, 8, *patches), (2, 32, *merged)]
 
 
