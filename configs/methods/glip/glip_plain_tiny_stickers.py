@@ -56,7 +56,8 @@ model = dict(
     detector=dict(
         type="DenseDetector",
         trunk=trunk,
-        text=dict(type="TokenText", encoder=text_tower, layers=[text_layer] * blocks),
+        # Names are encoded one by one: a caption may have the paper's 256 tokens.
+        text=dict(type="TokenText", encoder=text_tower, layers=[text_layer] * blocks, tokens=256),
         head=dict(tower=[image_layer] * blocks, **head),
         criterion=criterion,
         settings=settings,
