@@ -1,5 +1,11 @@
-"""What the contract tests share: every method config, built tiny, with samples made for it."""
+"""What the contract tests share: every method config, built small, with samples made for it.
 
+A config too wide for every test names what makes it narrow, by dotted key, in ``reduced``; each
+value takes the place of what stands there. At full width it runs once, under ``-m slow``.
+"""
+
+import copy
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +27,31 @@ def identify(path):
     return path.stem
 
 
+@functools.cache
+def read(path):
+    """Return a config as a plain dict; not to be written to."""
+    return Config.fromfile(path).to_dict()
+
+
 def without_weights(config):
     """Return a config whose parts start from random weights: the tests need no file."""
     if isinstance(config, dict):
         if config.get("type") == "Pretrained":
             return without_weights(config["module"])
-        return {key: without_weights(value) for key, value in config.items()}
+        own = {k: v for k, v in config.items() if not ("type" in config and k == "weights")}
+        return {key: without_weights(value) for key, value in own.items()}
     if isinstance(config, list | tuple):
         return type(config)(without_weights(value) for value in config)
+    return config
+
+
+def narrow(config):
+    """Return a config with what ``reduced`` names in place."""
+    config = copy.deepcopy(config)
+    for key, value in config.get("reduced", {}).items():
+        *way, last = [int(step) if step.isdigit() else step for step in key.split(".")]
+        place = functools.reduce(lambda inner, step: inner[step], way, config)
+        place[last] = value
     return config
 
 
@@ -48,8 +71,19 @@ class Case:
 
 
 def build_tiny(path):
+    """Return a case of its own, with the weights that seed 0 gives."""
+    return copy.deepcopy(_built(path))
+
+
+@functools.cache
+def _built(path):
+    return build_new(path)
+
+
+def build_new(path, *, full=False):
+    """Build a config from nothing, narrow or at full width."""
     torch.manual_seed(0)
-    config = Config.fromfile(path).to_dict()
+    config = read(path) if full else narrow(read(path))
     model = build(without_weights(config["model"]), "model")
     if hasattr(model, "vocabulary"):
         model.vocabulary = LEARNT

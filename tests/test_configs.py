@@ -4,11 +4,14 @@ import ast
 
 import pytest
 import torch
-from contracts import ASKED, CONFIGS, FILES, ROOT, build_tiny, identify
+from contracts import ASKED, CONFIGS, FILES, ROOT, build_new, build_tiny, identify, narrow, read
 from mmengine.config import Config
 
+from ovdet.engine.settings import OptimSettings, TrainSettings, ValSettings, section
+from ovdet.registry import build
 from ovdet.structures import Regions
 
+WIDE = [path for path in CONFIGS if "reduced" in read(path)]
 PROOFS = [path for path in FILES if path.stem == "proof"]
 
 
@@ -18,7 +21,28 @@ def test_there_are_configs():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=identify)
 def test_builds_learns_and_predicts(path):
-    case = build_tiny(path)
+    learns_and_predicts(build_tiny(path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WIDE, ids=identify)
+def test_builds_learns_and_predicts_at_full_width(path):
+    learns_and_predicts(build_new(path, full=True))
+
+
+@pytest.mark.parametrize("path", WIDE, ids=identify)
+def test_a_reduced_config_is_narrow_and_otherwise_the_same(path):
+    config = read(path)
+    reduced = narrow(config)
+    for key in config["reduced"]:
+        assert key.startswith("model."), "only the model is made narrow"
+    assert reduced["model"] != config["model"]
+    assert {**reduced, "model": None} == {**config, "model": None}
+    weights = sum(p.numel() for p in build_tiny(path).model.parameters())
+    assert weights < 20_000_000, f"{weights:,} weights are too many for every test"
+
+
+def learns_and_predicts(case):
     before = [p.detach().clone() for p in case.model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD([p for p in case.model.parameters() if p.requires_grad], lr=1e-4)
     losses = case.losses()
@@ -50,6 +74,31 @@ def predicts_with_another_vocabulary(case):
             assert one.boxes.min() >= 0
             assert one.boxes.max() <= 64
             assert 0 <= one.scores.min() <= one.scores.max() <= 1
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+def test_the_sections_can_be_read(path):
+    """Data sets and metrics apart, which need their files."""
+    config = read(path)
+    absent = {"train": {"dataset": None}, "val": {"dataset": None, "metrics": []}, "optim": {}}
+    kinds = {"train": TrainSettings, "val": ValSettings, "optim": OptimSettings}
+    for name, kind in kinds.items():
+        if name in config:
+            section({name: {**config[name], **absent[name]}}, name, kind)
+    for change in transforms(config):
+        if change["type"] != "LoadProposals":  # reads its file
+            build(change, "transforms")
+
+
+def transforms(config):
+    """Yield the transforms of all data sets of a config."""
+    if isinstance(config, dict):
+        yield from config.get("transforms", [])
+        for value in config.values():
+            yield from transforms(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from transforms(value)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=identify)

@@ -11,7 +11,14 @@ from ovdet.data.proposals import LoadProposals
 from ovdet.data.samplers import Draw, TrainSampler
 from ovdet.data.semantic import SemanticDataset
 from ovdet.data.sources import MultiSource, Source, SourceSampler
-from ovdet.data.transforms import ColorJitter, RandomFlip, Resize, ResizeTo, ScaleJitter
+from ovdet.data.transforms import (
+    ColorJitter,
+    RandomFlip,
+    RandomResize,
+    Resize,
+    ResizeTo,
+    ScaleJitter,
+)
 
 __all__ = [
     "Annotations",
@@ -26,6 +33,7 @@ __all__ = [
     "PhraseDataset",
     "PickCaption",
     "RandomFlip",
+    "RandomResize",
     "ReplayedStream",
     "Resize",
     "ResizeTo",

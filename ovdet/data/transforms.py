@@ -11,6 +11,7 @@ from torch import Tensor
 from ovdet.data.samplers import Draw
 from ovdet.registry import TRANSFORMS
 from ovdet.structures import InputError, Regions, Sample
+from ovdet.structures.samples import IGNORED
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
 """What a data set applies to a sample, with the draw's own randomness."""
@@ -70,23 +71,26 @@ class Resize:
 class ScaleJitter:
     """Resize by a random factor, then cut out at most ``size`` x ``size`` px at random.
 
-    What is smaller stays smaller; batching pads it on the right and below.
+    With 0.1 to 2.0 this is large-scale jitter (Ghiasi 2021, "Simple Copy-Paste").
 
     Args:
         low: Least longer side, as a part of ``size``, above 0.
         high: Greatest longer side, as a part of ``size``.
         size: Greatest side of the result, px.
+        pad: Whether what is smaller is filled up to ``size`` x ``size`` px with black, on the right
+            and below, so that all batches have one size; else it stays smaller.
 
     Raises:
         InputError: Unless 0 < low <= high and size >= 1.
     """
 
-    def __init__(self, low: float, high: float, size: int) -> None:
+    def __init__(self, low: float, high: float, size: int, *, pad: bool = False) -> None:
         if not (0 < low <= high and size >= 1):
             raise InputError(f"must be 0 < low <= high and size >= 1, got {low}, {high}, {size}")
         self.low = low
         self.high = high
         self.size = size
+        self.pad = pad
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the resized and cropped sample."""
@@ -96,7 +100,26 @@ class ScaleJitter:
         sample = resize(sample, height, width)
         top = int(rng.integers(max(height - self.size, 0) + 1))
         left = int(rng.integers(max(width - self.size, 0) + 1))
-        return crop(sample, top, left, min(height, self.size), min(width, self.size))
+        sample = crop(sample, top, left, min(height, self.size), min(width, self.size))
+        return pad(sample, self.size, self.size) if self.pad else sample
+
+
+@TRANSFORMS.register_module()
+class RandomResize:
+    """As ``Resize``, with the shorter side drawn from a list each time.
+
+    Raises:
+        InputError: If there is no side, or one is below 1 or above ``longest``.
+    """
+
+    def __init__(self, shorts: Sequence[int], longest: int) -> None:
+        if not shorts:
+            raise InputError("shorts must be one side or more, got none")
+        self.choices = [Resize(short, longest) for short in shorts]
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Return the resized sample."""
+        return self.choices[int(rng.integers(len(self.choices)))](sample, rng)
 
 
 @TRANSFORMS.register_module()
@@ -195,6 +218,20 @@ def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample
 
     moved = _moved(sample, move, lambda labels: labels[rows, columns])
     return replace(moved, image=sample.image[:, rows, columns])
+
+
+def pad(sample: Sample, height: int, width: int) -> Sample:
+    """Fill up to ``height`` x ``width`` px with black, unlabelled, on the right and below."""
+    right, below = width - sample.image.shape[2], height - sample.image.shape[1]
+    if (right, below) == (0, 0):
+        return sample
+    wider = (0, right, 0, below)
+
+    def move(regions: Regions) -> Regions:
+        return regions.with_(masks=None if regions.masks is None else F.pad(regions.masks, wider))
+
+    moved = _moved(sample, move, lambda labels: F.pad(labels, wider, value=IGNORED))
+    return replace(moved, image=F.pad(sample.image, wider))
 
 
 def _moved(

@@ -13,7 +13,7 @@ from ovdet.vision.mobilenet import mobilenet_blocks
 
 @MODELS.register_module()
 class RoiEmbedder(nn.Module):
-    """Pooled features through convolutions and two linear maps (ViLD, Gu 2022, Sec. 3.2).
+    """Pooled features through convolutions, linear maps and a projection (ViLD, Gu 2022, Sec. 3.2).
 
     Args:
         width: c, channels of the levels.
@@ -22,6 +22,8 @@ class RoiEmbedder(nn.Module):
         convs: 3x3 convolutions before the first linear map.
         size: S.
         samples: Points read a cell and axis when pooling.
+        levels: How many of the levels it reads, from the finest; None reads all.
+        linears: Linear maps, each to F, before the projection.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class RoiEmbedder(nn.Module):
         convs: int = 1,
         size: int = 7,
         samples: int = 2,
+        levels: int | None = None,
+        linears: int = 1,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -40,10 +44,14 @@ class RoiEmbedder(nn.Module):
             conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(width), nn.ReLU()]
         self.convs = nn.Sequential(*layers)
-        self.linear = nn.Sequential(nn.Linear(width * size * size, hidden), nn.ReLU())
+        maps: list[nn.Module] = [nn.Linear(width * size * size, hidden), nn.ReLU()]
+        for _ in range(linears - 1):
+            maps += [nn.Linear(hidden, hidden), nn.ReLU()]
+        self.linear = nn.Sequential(*maps)
         self.project = nn.Linear(hidden, dim)
         self.size = size
         self.samples = samples
+        self.levels = levels
 
     def hidden(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, F], what the box head reads too.
@@ -53,7 +61,8 @@ class RoiEmbedder(nn.Module):
             regions: R boxes.
             image_size: Longer side of the network input, px.
         """
-        pooled = pool_regions(levels, regions, self.size, image_size, self.samples)
+        read = levels[: self.levels]
+        pooled = pool_regions(read, regions, self.size, image_size, self.samples)
         features: Tensor = self.linear(self.convs(pooled).flatten(1))
         return features
 

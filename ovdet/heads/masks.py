@@ -65,7 +65,8 @@ class MaskHead(nn.Module):
         logits: Tensor = self(levels, assignment.regions[rows], image_size)
         if masks is None or len(rows) == 0:
             return logits.sum() * 0
-        truth = masks[assignment.matches[rows]]
-        wanted = crop_masks(truth, assignment.regions.boxes[rows], logits.shape[-1])
+        used, owner = torch.unique(assignment.matches[rows], return_inverse=True)
+        boxes = assignment.regions.boxes[rows]
+        wanted = crop_masks(masks[used], boxes, logits.shape[-1], owner)
         loss: Tensor = self.weight * F.binary_cross_entropy_with_logits(logits, wanted)
         return loss

@@ -76,18 +76,21 @@ def _align(maps: Tensor, regions: Regions, size: int, *, scale: float, samples: 
     return pooled
 
 
-def crop_masks(masks: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Cut each mask to its box.
+def crop_masks(masks: Tensor, boxes: Tensor, size: int, owner: Tensor | None = None) -> Tensor:
+    """Cut masks to boxes.
 
     Args:
-        masks: [R, H, W], bool or in [0, 1], over the whole image.
-        boxes: [R, 4], xyxy, px, one a mask.
+        masks: [G, H, W], bool or in [0, 1], over the whole image.
+        boxes: [R, 4], xyxy, px.
         size: S, cells a side.
+        owner: [R], int64, which mask each box is cut from; box i from mask i when None. Several
+            boxes may share a mask, which is then held once.
 
     Returns:
         [R, S, S], 0 or 1.
     """
-    owner = torch.arange(len(masks), device=masks.device)
+    if owner is None:
+        owner = torch.arange(len(masks), device=masks.device)
     planes = masks[:, None].to(boxes.dtype)
     cut = _align(planes, Regions(boxes, owner), size, scale=1.0, samples=0)
     return (cut[:, 0] >= 0.5).to(boxes.dtype)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
+from ovdet.structures.weights import find_weights, read_weights
 from ovdet.text.encoders import TextEncoder, at_ends
 from ovdet.text.tokenizer import END
 
@@ -21,8 +22,8 @@ class OpenClipText(TextEncoder):
 
     Args:
         name: open_clip's name of the model. OpenAI's own weights need a ``-quickgelu`` one.
-        weights: A checkpoint of the whole model or its text tower, safetensors or a pickle of
-            plain tensors; without it the weights are random.
+        weights: A checkpoint of the whole model or its text tower, a path or a name in the zoo:
+            safetensors, a pickle of plain tensors or OpenAI's archive. Random without it.
 
     Raises:
         InputError: If the name is unknown, the model reads other tokens than CLIP's or appends a
@@ -38,7 +39,7 @@ class OpenClipText(TextEncoder):
 
         self.tower: nn.Module = _build_text_tower(dim, config, quick_gelu=quick)
         if weights is not None:
-            _fill(self.tower, Path(weights), name)
+            _fill(self.tower, find_weights(weights), name)
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Look up the ids [N, T] in the token table: [N, T, W]."""
@@ -129,7 +130,7 @@ def _open_clip_config(name: str) -> tuple[int, dict[str, Any], bool]:
 
 
 def _fill(tower: nn.Module, path: Path, name: str) -> None:
-    state = _read_state(path)
+    state = read_weights(path)
     if any(key.startswith("text.") for key in state):
         state = {k.removeprefix("text."): v for k, v in state.items() if k.startswith("text.")}
     own = tower.state_dict().keys()
@@ -138,22 +139,6 @@ def _fill(tower: nn.Module, path: Path, name: str) -> None:
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise InputError(f"{path}: is not the text tower of '{name}': {first}") from error
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    state: Any
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{path}: cannot be read as weights: {reason}") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 
 def _from_config(config: dict[str, Any]) -> Any:

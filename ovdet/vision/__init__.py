@@ -1,5 +1,8 @@
 """Images to features. Never a class name."""
 
+from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
+from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
+from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
@@ -8,11 +11,18 @@ from ovdet.vision.levels import CoarserLevels, LastLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
+from ovdet.vision.readouts import SelfSelfAttention, ValuePath
+from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
 
 __all__ = [
     "BiAttention",
     "BiFusion",
+    "ClipAttentionPool",
+    "ClipImageEncoder",
+    "ClipResNet",
+    "ClipVit",
+    "ClipVitShape",
     "CoarserLevels",
     "DeepFusion",
     "DynamicBlock",
@@ -23,8 +33,13 @@ __all__ = [
     "MobileNetTrunk",
     "PyramidTrunk",
     "RawAndPyramid",
+    "ResNetTrunk",
+    "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
     "SwinTrunk",
+    "ValuePath",
+    "clip_pool",
+    "clip_tower",
     "load_pretrained",
 ]

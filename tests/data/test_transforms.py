@@ -5,8 +5,8 @@ import pytest
 import torch
 import torchvision.transforms.functional as reference
 
-from ovdet.data import ColorJitter, RandomFlip, Resize, ResizeTo, ScaleJitter
-from ovdet.data.transforms import crop, flip, resize
+from ovdet.data import ColorJitter, RandomFlip, RandomResize, Resize, ResizeTo, ScaleJitter
+from ovdet.data.transforms import crop, flip, pad, resize
 from ovdet.structures import InputError, Regions, Sample
 
 RNG = np.random.default_rng(0)
@@ -130,7 +130,42 @@ def test_scale_jitter_stays_within_its_bounds():
     assert len(set(sizes)) > 5
 
 
-@pytest.mark.parametrize("change", [RandomFlip(0.5), ScaleJitter(0.5, 2, 16), ColorJitter()])
+def test_large_scale_jitter_fills_up_to_one_size():
+    for seed in range(8):
+        plain, padded = (
+            ScaleJitter(0.1, 2.0, 16, pad=fill)(labelled(), np.random.default_rng(seed))
+            for fill in (False, True)
+        )
+        height, width = plain.image.shape[1:]
+        assert padded.image.shape == (3, 16, 16)
+        assert padded.truth.masks.shape[1:] == padded.semantic.shape == (16, 16)
+        assert torch.equal(padded.image[:, :height, :width], plain.image)
+        assert torch.equal(padded.semantic[:height, :width], plain.semantic)
+        assert torch.equal(padded.truth.boxes, plain.truth.boxes)
+        assert padded.scale == plain.scale
+        assert padded.image[:, height:].sum() == padded.image[:, :, width:].sum() == 0
+        assert (padded.semantic[height:] == -1).all()
+        assert padded.truth.masks.sum() == plain.truth.masks.sum()
+
+
+def test_padding_what_has_the_size_is_nothing():
+    sample = make()
+    assert pad(sample, 20, 30) is sample
+    assert len(pad(Sample(torch.rand(3, 4, 5), 1), 8, 8).truth) == 0
+
+
+def test_random_resize_draws_the_shorter_side():
+    change = RandomResize((10, 20, 40), longest=45)
+    sizes = {
+        tuple(change(make(), np.random.default_rng(seed)).image.shape[1:]) for seed in range(30)
+    }
+    assert sizes == {(10, 15), (20, 30), (30, 45)}  # 40 x 60 would be too long
+
+
+@pytest.mark.parametrize(
+    "change",
+    [RandomFlip(0.5), ScaleJitter(0.5, 2, 16), RandomResize((8, 12, 16), 30), ColorJitter()],
+)
 def test_the_generator_gives_all_randomness(change):
     torch.manual_seed(0)
     first = [change(make(), np.random.default_rng(seed)).image for seed in range(8)]
@@ -164,6 +199,8 @@ def test_colours_follow_torchvision():
     [
         (ResizeTo, {"height": 0, "width": 3}),
         (Resize, {"short": 9, "longest": 8}),
+        (RandomResize, {"shorts": (), "longest": 8}),
+        (RandomResize, {"shorts": (4, 9), "longest": 8}),
         (ScaleJitter, {"low": 0, "high": 1, "size": 8}),
         (RandomFlip, {"p": 1.5}),
         (ColorJitter, {"contrast": 2.0}),

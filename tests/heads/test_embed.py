@@ -40,6 +40,16 @@ def test_no_region(part, mode):
     assert embedder.train(mode)(levels, Regions.empty(), 64).shape == (0, 16)
 
 
+def test_two_linear_maps_by_hand():
+    torch.manual_seed(0)
+    embedder = RoiEmbedder(8, 16, hidden=12, convs=0, size=1, samples=1, linears=2).eval()
+    levels = [torch.rand(1, 8, 1, 1)]
+    whole = Regions(torch.tensor([[0.0, 0, 64, 64]]), torch.tensor([0]))
+    first, second = embedder.linear[0], embedder.linear[2]
+    expected = second(first(levels[0].flatten(1)).relu()).relu()
+    torch.testing.assert_close(embedder.hidden(levels, whole, 64), expected)
+
+
 def test_one_region_while_training(part):
     embedder, levels = part
     assert embedder.train()(levels, regions(1), 64).shape == (1, 16)

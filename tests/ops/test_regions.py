@@ -77,5 +77,14 @@ def test_a_mask_is_cut_to_its_box():
     assert cut[0].tolist() == [[1] * 4, [1] * 4, [0] * 4, [0] * 4]
 
 
+def test_boxes_that_share_a_mask_are_cut_as_from_copies():
+    masks = torch.rand(3, 20, 24) > 0.5
+    owner = torch.tensor([2, 0, 2, 2])
+    boxes = torch.tensor([[0.0, 0, 24, 20], [3, 4, 9, 19], [1, 1, 6, 5], [8, 8, 20, 12]])
+    expected = crop_masks(masks[owner], boxes, 5)
+    assert torch.equal(crop_masks(masks, boxes, 5, owner), expected)
+    assert crop_masks(masks, boxes[:0], 5, owner[:0]).shape == (0, 5, 5)
+
+
 def test_no_mask_no_cut():
     assert crop_masks(torch.zeros(0, 8, 8), torch.zeros(0, 4), 4).shape == (0, 4, 4)

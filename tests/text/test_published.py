@@ -72,6 +72,13 @@ def test_open_clip_custom_towers_are_found_behind_their_prefix(whole, tmp_path):
     torch.testing.assert_close(encoder.encode(TEXTS), expected, atol=1e-5, rtol=0)
 
 
+def test_a_name_in_the_zoo_is_as_good_as_a_path(whole, tmp_path, monkeypatch):
+    torch.save(whole["ovdet-small"].state_dict(), tmp_path / "clip.pt")
+    monkeypatch.setenv("OVDET_ZOO", str(tmp_path))
+    expected = OpenClipText("ovdet-small", str(tmp_path / "clip.pt")).encode(TEXTS)
+    assert torch.equal(OpenClipText("ovdet-small", "clip.pt").encode(TEXTS), expected)
+
+
 def test_activations_are_part_of_the_fingerprint(whole, tmp_path):
     torch.save(whole["ovdet-small"].state_dict(), tmp_path / "clip.pt")
     names = ("ovdet-small", "ovdet-small-quickgelu")

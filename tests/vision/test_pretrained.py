@@ -48,8 +48,8 @@ def test_half_precision_on_disk(zoo):
 @pytest.mark.parametrize(
     ("module", "file", "message"),
     [
-        (nn.Linear(3, 2), "none.safetensors", r"none\.safetensors: cannot be read as safetensors"),
-        (nn.Linear(3, 2), "cut.safetensors", r"cut\.safetensors: cannot be read as safetensors"),
+        (nn.Linear(3, 2), "none.safetensors", r"none\.safetensors: cannot be read as weights"),
+        (nn.Linear(3, 2), "cut.safetensors", r"cut\.safetensors: cannot be read as weights"),
         (nn.Linear(4, 2), "tiny.safetensors", r"is not a Linear at 'text\.': size mismatch"),
         (nn.BatchNorm1d(2), "tiny.safetensors", r"is not a BatchNorm1d at 'text\.': Missing key"),
     ],

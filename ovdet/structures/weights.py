@@ -1,0 +1,66 @@
+"""Weights of others: named tensors out of a file, without running what the file says."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ovdet.structures.errors import InputError
+from ovdet.structures.files import zoo_folder
+
+_NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
+
+
+def find_weights(file: str) -> Path:
+    """Return where a file of weights lies: the path itself, else that name in the model zoo.
+
+    Raises:
+        InputError: If there is no such path and no model zoo either.
+    """
+    path = Path(file)
+    return path if path.exists() else zoo_folder() / path
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read safetensors, a pickle of plain tensors, or a TorchScript archive (OpenAI's CLIP).
+
+    Args:
+        path: A file. What its names carry from a parallel wrapper (``module.``) is left out.
+
+    Raises:
+        InputError: If the file is missing, damaged, or would have to run code to be read.
+    """
+    try:
+        state = _read(path)
+    except Exception as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        first = said.strip().split("\n")[0]
+        raise InputError(f"{path}: cannot be read as weights: {first}") from error
+    while _is_dict(state) and (nests := [n for n in _NESTS if _is_dict(state.get(n))]):
+        state = state[nests[0]]
+    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if _is_dict(state) else {}
+    return {str(key).removeprefix("module."): value for key, value in tensors.items()}
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _read(path: Path) -> Any:
+    from safetensors.torch import load_file
+
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    if _is_script(path):
+        return torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _is_script(path: Path) -> bool:
+    """Tell a TorchScript archive by the folder of constants that only these have."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

@@ -1,0 +1,152 @@
+"""CLIP's image towers by name, and whole pictures to embeddings with any of them.
+
+The towers themselves: ``clip_resnet.py`` and ``clip_vit.py``. Nothing is downloaded.
+"""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ovdet.ops.similarity import unit_norm
+from ovdet.registry import MODELS
+from ovdet.structures import InputError
+from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
+from ovdet.vision.clip_vit import ClipVit, ClipVitShape
+from ovdet.vision.pretrained import load_pretrained
+
+PREFIX = "visual."
+"""What stands before the image tower's names in files of whole models, OpenAI's and open_clip's."""
+
+_TRUNK = ("conv", "bn", "layer")  # how the names of a ResNet without its pool begin
+_HEAD = 64  # channels of an attention head where a model says nothing else
+_PLAIN = {"image_size", "layers", "width", "patch_size", "head_width"}  # what our towers know
+
+
+@MODELS.register_module(name="ClipTower")
+def clip_tower(
+    name: str,
+    weights: str | None = None,
+    *,
+    blocks: Sequence[int] = (),
+    readout: nn.Module | None = None,
+    pooled: bool = True,
+    dense: bool = False,
+    frozen: bool = False,
+) -> ClipResNet | ClipVit:
+    """Return the image tower of a model, a trunk.
+
+    Args:
+        name: open_clip's name of the model, as for ``OpenClipText``: ``RN50-quickgelu``,
+            ``ViT-B-16-quickgelu``. OpenAI's own weights need a ``-quickgelu`` one.
+        weights: A file of the whole model, a path or a name in the zoo; random without it.
+        blocks: Of a ViT: the blocks whose tokens are levels too.
+        readout: Of a ViT: what the dense level is made of.
+        pooled: Of a ResNet: whether its attention pool is a part of it.
+        dense: Of a ResNet: whether the pool's dense readout is one more level; a ViT has one.
+        frozen: Whether nothing learns.
+
+    Raises:
+        InputError: If the name is unknown, the tower is of another kind, or the file holds other
+            weights.
+    """
+    dim, sizes, quick = _sizes(name)
+    tower: ClipResNet | ClipVit
+    if isinstance(sizes["layers"], list):
+        pool = _pool(dim, sizes) if pooled else None
+        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, dense=dense, frozen=frozen)
+    else:
+        shape = _shape(dim, sizes, quick=quick)
+        tower = ClipVit(shape, blocks=blocks, readout=readout, frozen=frozen)
+    if weights is not None:
+        load_pretrained(tower, weights, PREFIX, () if pooled else _TRUNK)
+    return tower
+
+
+@MODELS.register_module(name="ClipPool")
+def clip_pool(name: str, weights: str | None = None) -> ClipAttentionPool:
+    """Return the attention pool of a model with a ResNet, for regions of its last level.
+
+    Args:
+        name: open_clip's name of the model.
+        weights: A file of the whole model; random without it.
+
+    Raises:
+        InputError: If the name is unknown or that of a ViT, or the file holds other weights.
+    """
+    dim, sizes, _ = _sizes(name)
+    if not isinstance(sizes["layers"], list):
+        raise InputError(f"'{name}' has no attention pool: its tower is a ViT")
+    pool = _pool(dim, sizes)
+    if weights is not None:
+        load_pretrained(pool, weights, f"{PREFIX}attnpool.")
+    return pool
+
+
+@MODELS.register_module()
+class ClipImageEncoder(nn.Module):
+    """Whole pictures to embeddings: what CLIP says to a picture.
+
+    Args:
+        tower: A ``ClipResNet`` with a pool or a ``ClipVit``, or open_clip's name of a model.
+        weights: Where ``tower`` is a name: a file of the whole model; random without it.
+
+    Attributes:
+        dim: D.
+        size: Side of the pictures it was trained on, px.
+
+    Raises:
+        InputError: If the tower has no pool, a file comes with a finished tower, or as for
+            ``ClipTower``.
+    """
+
+    def __init__(self, tower: nn.Module | str, weights: str | None = None) -> None:
+        super().__init__()
+        if not isinstance(tower, str) and weights is not None:
+            raise InputError("weights are for a tower that is named; this one is finished")
+        built: Any = clip_tower(tower, weights) if isinstance(tower, str) else tower
+        if built.dim is None:
+            raise InputError("an encoder needs a tower with a pool, this one has none")
+        self.tower = built
+        self.dim: int = built.dim
+        self.size: int = built.grid * built.stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [B, 3, H, W], RGB in [0, 1], of any size, to [B, D], unit norm."""
+        return unit_norm(self.tower.embed(images))
+
+
+def _pool(dim: int, sizes: dict[str, Any]) -> ClipAttentionPool:
+    width = 32 * sizes["width"]
+    heads = width // sizes.get("head_width", _HEAD)
+    return ClipAttentionPool(width, dim, heads=heads, grid=sizes["image_size"] // 32)
+
+
+def _shape(dim: int, sizes: dict[str, Any], *, quick: bool) -> ClipVitShape:
+    return ClipVitShape(
+        patch=sizes["patch_size"],
+        width=sizes["width"],
+        layers=sizes["layers"],
+        heads=sizes["width"] // sizes.get("head_width", _HEAD),
+        dim=dim,
+        grid=sizes["image_size"] // sizes["patch_size"],
+        quick=quick,
+    )
+
+
+def _sizes(name: str) -> tuple[int, dict[str, Any], bool]:
+    """Return D, the sizes of a model's image tower, and whether it uses QuickGELU."""
+    import open_clip
+
+    known = open_clip.list_models()
+    # Asked first, because open_clip takes a name with a scheme for something to download.
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise InputError(f"open_clip has no model '{name}'{hint}")
+    model = open_clip.get_model_config(name)
+    sizes = model["vision_cfg"]
+    if other := sorted(set(sizes) - _PLAIN):
+        raise InputError(f"the image tower of '{name}' is not one of CLIP's own: it has {other}")
+    return model["embed_dim"], sizes, model.get("quick_gelu", False)
