@@ -77,6 +77,7 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
         self.fusion = fusion
         self.settings = settings or DenseSettings()
         self.names = self.settings.names or AllNames()
+        self.examples = self.settings.examples
         self.objectives = nn.ModuleList(self.settings.objectives)
         self.vocabulary: Vocabulary | None = None
 
@@ -161,13 +162,29 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
         """
         order = sorted(range(len(vocabulary)), key=vocabulary.names.__getitem__)
         flow = self._look(samples, vocabulary.pick(order))
-        if self.fusion is None:
+        if self.examples is not None:
+            classes = self.examples(self.look, flow.vocabulary)
+            pieces = self._tiles(flow, Text(classes=classes))
+        elif self.fusion is None:
             pieces = self._tiles(flow, self.text(flow.vocabulary))
         else:
             pieces = self._chunks(flow)
         found = self._select(flow, pieces, threshold, top_k)
         place = torch.tensor(order, device=flow.images.device)
         return [regions.with_(labels=place[regions.labels]) for regions in found]
+
+    def look(self, samples: list[Sample]) -> DensePrediction:
+        """Return what is seen at every place of samples, whatever the names: logits are [B, P, 0].
+
+        Raises:
+            InputError: If the detector fuses words into its features: it sees nothing without.
+        """
+        if self.fusion is not None:
+            raise InputError("a detector with a fusion needs names, it cannot look without any")
+        flow = self._look(samples, Vocabulary.of(["anything"]))
+        nothing = self.text(flow.vocabulary).rows(torch.zeros(0, dtype=torch.int64))
+        prediction: DensePrediction = self.head(flow.features, nothing, flow.images)
+        return prediction
 
     def find(
         self,
@@ -262,6 +279,8 @@ class DenseSettings:
         objectives: Further losses, Flow to {name: scalar}.
         names: (samples, vocabulary) to the Question a batch learns from; None asks every image for
             every name that is not novel.
+        examples: (``look``, vocabulary) to class embeddings [C, D], in place of names, for
+            predictions; None asks by name.
         chunk: With a fusion: names that go through it together; None takes all at once.
         use_quality: Rank by the geometric mean of score and quality instead of the score alone.
     """
@@ -269,6 +288,7 @@ class DenseSettings:
     selection: Selection = field(default_factory=Selection)
     objectives: Sequence[nn.Module] = ()
     names: nn.Module | None = None
+    examples: nn.Module | None = None
     chunk: int | None = None
     use_quality: bool = False
 

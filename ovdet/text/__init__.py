@@ -11,6 +11,7 @@ from ovdet.text.store import VectorStore, cache_folder
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
 from ovdet.text.tokens import TokenText
+from ovdet.text.tuned import TunedTextClasses
 
 __all__ = [
     "Bank",
@@ -23,6 +24,7 @@ __all__ = [
     "TokenLayer",
     "TokenText",
     "TransformersText",
+    "TunedTextClasses",
     "VectorStore",
     "cache_folder",
     "clean_names",

@@ -14,6 +14,7 @@ from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
+from ovdet.vision.vit import SmallVit
 
 __all__ = [
     "BiAttention",
@@ -37,6 +38,7 @@ __all__ = [
     "SelfSelfAttention",
     "SmallImageEncoder",
     "SmallTrunk",
+    "SmallVit",
     "SwinTrunk",
     "ValuePath",
     "clip_pool",
