@@ -89,7 +89,7 @@ class PhraseDataset(Dataset[Sample]):
         return {}
 
     def _checked(self, sentences: list[Any], path: Path) -> Iterator[Any]:
-        """Yield image row, text, phrases (start, end, annotation rows) and kind of each sentence."""
+        """Yield image row, text, phrases (start, end, annotation rows) and kind of sentences."""
         rows = {int(i): row for row, i in enumerate(self.annotations.ids)}
         for place, entry in enumerate(sentences):
             where = f"{path}: sentences[{place}]"

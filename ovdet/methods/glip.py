@@ -153,28 +153,29 @@ class GlipPromptText(nn.Module):
     that are not among the known ones never change.
 
     Args:
-        text: The text slot that is tuned; it learns nothing here.
+        text: The text slot that is tuned, each name in a row of its own; it learns nothing here.
         names: K names.
-        length: Tokens of the longest name that get an offset, markers included.
 
     Attributes:
+        offsets: For each name [T, D], T its tokens, markers included.
         enabled: Whether the offsets are added.
     """
 
-    def __init__(self, text: nn.Module, names: Sequence[str], *, length: int = 16) -> None:
+    def __init__(self, text: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
-        width: int = text.encoder.dim  # type: ignore[union-attr, assignment]
         self.text: Any = text.requires_grad_(False)
+        encoder = self.text.encoder
         clean = clean_names(Vocabulary.of(names).names)
         self.names = {name: row for row, name in enumerate(clean)}
-        self.offsets = nn.Parameter(torch.zeros(len(names), length, width))
+        lengths = [len(encoder.tokenizer.pieces(name)) + 2 for name in clean]
+        self.offsets = nn.ParameterList(torch.zeros(length, encoder.dim) for length in lengths)
         self.enabled = True
 
     def forward(self, vocabulary: Vocabulary) -> Text:
         """Return the tuned text of C classes.
 
         Raises:
-            InputError: If the text keeps no tokens, or a known name has more tokens than offsets.
+            InputError: If the text does not keep the tokens of each name in a row of its own.
         """
         text: Text = self.text(vocabulary)
         clean = clean_names(vocabulary.names)
@@ -183,13 +184,13 @@ class GlipPromptText(nn.Module):
             return text
         if text.tokens is None or text.token_mask is None:
             raise InputError("prompts are tuned token by token: the text slot must keep tokens")
-        rows, places = torch.tensor(known, device=text.tokens.device).T
-        used = int(text.token_mask[rows].sum(dim=1).max())
-        if used > self.offsets.shape[1]:
-            raise InputError(f"length must be at least {used}, got {self.offsets.shape[1]}")
         moved = torch.zeros_like(text.tokens)
-        moved[rows, :used] = self.offsets[places, :used].to(moved.dtype)
-        return text.with_tokens(text.tokens + moved * text.token_mask[..., None])
+        for c, name in known:
+            offset = self.offsets[name]
+            if int(text.token_mask[c].sum()) != len(offset):
+                raise InputError(f"'{clean[c]}' must have {len(offset)} tokens in its row")
+            moved[c, : len(offset)] = offset.to(moved.dtype)
+        return text.with_tokens(text.tokens + moved)
 
     def encode_words(self, words: Sequence[str]) -> Tensor:
         """Return the class vectors [N, D] of N words, without offsets."""
@@ -210,14 +211,17 @@ class GlipPromptTuning(BaseModel):  # type: ignore[misc]
 
     Args:
         detector: With a text slot that keeps tokens.
-        names: The names that are tuned.
-        length: As for :class:`GlipPromptText`.
+        names: The names that are tuned, or the file of a vocabulary.
+
+    Raises:
+        InputError: If the file is no vocabulary.
     """
 
-    def __init__(self, detector: nn.Module, names: Sequence[str], *, length: int = 16) -> None:
+    def __init__(self, detector: nn.Module, names: Sequence[str] | str) -> None:
         super().__init__()
         self.detector: Any = detector.requires_grad_(False)
-        self.detector.text = GlipPromptText(self.detector.text, names, length=length)
+        wanted = Vocabulary.load(names).names if isinstance(names, str) else names
+        self.detector.text = GlipPromptText(self.detector.text, wanted)
 
     def forward(self, samples: list[Sample], mode: str = "loss") -> Any:
         """Learn from samples or predict on them, as the detector does."""

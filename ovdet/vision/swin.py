@@ -6,15 +6,14 @@ torchvision's. Shapes: B images, H W px, c channels.
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
+from ovdet.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelNorm
+from ovdet.vision.pretrained import load_pretrained
 
 _PATCH = 4  # px
-_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB
-_STD = (0.229, 0.224, 0.225)
 
 
 @MODELS.register_module()
@@ -28,16 +27,17 @@ class SwinTrunk(nn.Module):
         window: Side of a window, patches.
         drop_path: Largest share of blocks left out in training, reached by the last one.
         keep: The stages whose levels come out, from 0 (stride 4).
+        weights: A file of ImageNet weights in torchvision's layout: safetensors or a pickle of
+            plain tensors, a path or a name in the zoo. Random without it; the norms behind the
+            stages always begin anew.
 
     Attributes:
         widths: Channels of the levels.
 
     Raises:
         ValueError: If a stage to keep does not exist.
+        InputError: If the file does not hold such a Swin Transformer.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class SwinTrunk(nn.Module):
         window: int = 7,
         drop_path: float = 0.2,
         keep: Sequence[int] = (1, 2, 3),
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         if not keep or not set(keep) <= set(range(len(depths))):
@@ -69,8 +70,10 @@ class SwinTrunk(nn.Module):
         self.features = made.features[: 2 * self.keep[-1] + 2]
         self.widths = tuple(dim * 2**stage for stage in self.keep)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in self.widths)
-        self.register_buffer("mean", torch.tensor(_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
+        self.pixels = PixelNorm(IMAGENET_MEAN, IMAGENET_STD)
+        if weights is not None:
+            kept = [f"{place}." for place in range(len(self.features))]
+            load_pretrained(self.features, weights, "features.", kept)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return levels [B, c, h, w], finest first.
@@ -79,7 +82,7 @@ class SwinTrunk(nn.Module):
             images: [B, 3, H, W], RGB in [0, 1]; the trunk centres them itself. Sides that are no
                 multiple of 4 are filled up.
         """
-        x = (images - self.mean) / self.std
+        x = self.pixels(images)
         x = F.pad(x, (0, -x.shape[-1] % _PATCH, 0, -x.shape[-2] % _PATCH))
         states: dict[int, Tensor] = {}
         for place, part in enumerate(self.features):

@@ -288,34 +288,37 @@ def test_phrases_are_answered_alike_alone_and_in_a_batch():
 
 
 def tuned(names=("kite 1", "dog 1")):
-    return GlipPromptTuning(detector(fused=True), names, length=8)
+    return GlipPromptTuning(detector(fused=True), names)
 
 
 def test_only_offsets_learn_and_all_else_stays_still():
     model = tuned().train()
-    assert [n for n, p in model.named_parameters() if p.requires_grad] == ["detector.text.offsets"]
+    assert [n for n, p in model.named_parameters() if p.requires_grad] == [
+        "detector.text.offsets.0",
+        "detector.text.offsets.1",
+    ]
     assert not any(part.training for part in model.detector.modules() if part is not model)
     model.vocabulary = Vocabulary.of(["kite 1", "dog 1"])
     bare = [replace(s, phrases=()) for s in samples()]
     model.detector.names.negatives = 0
     losses = model(bare, mode="loss")
     sum(losses.values()).backward()
-    assert "text.offsets" in dict(model.detector.named_parameters())
-    assert [n for n, p in model.named_parameters() if p.grad is not None]
+    assert all(offset.grad.abs().sum() > 0 for offset in model.detector.text.offsets)
+    assert not [p for p in model.parameters() if p.grad is not None and not p.requires_grad]
 
 
 def test_offsets_of_nothing_change_nothing():
     slot = detector(fused=True).text
-    part = GlipPromptText(slot, ["kite 1", "dog 1"], length=8)
+    part = GlipPromptText(slot, ["kite 1", "dog 1"])
     names = Vocabulary.of(["old car", "dog 1"])
     assert torch.equal(part(names).tokens, slot(names).tokens)
 
 
 def test_an_offset_moves_its_own_tokens_alone():
     slot = detector(fused=True).text
-    part = GlipPromptText(slot, ["kite 1", "dog 1"], length=8)
+    part = GlipPromptText(slot, ["kite 1", "dog 1"])
     with torch.no_grad():
-        part.offsets[1] = 1.0
+        part.offsets[1].fill_(1.0)
     names = Vocabulary.of(["old car", "dog 1", "kite 1"])
     moved = part(names).tokens - slot(names).tokens
     real = part(names).token_mask[1]
@@ -329,7 +332,8 @@ def test_an_offset_moves_its_own_tokens_alone():
 def test_other_vocabularies_are_as_before():
     model, before = tuned(), detector(fused=True)
     with torch.no_grad():
-        model.detector.text.offsets.normal_()
+        for offset in model.detector.text.offsets:
+            offset.normal_()
     other = Vocabulary.of(["zebra", "lamp"])
     for one, wanted in zip(plain(model.detector, other), plain(before, other), strict=True):
         assert torch.equal(one.scores, wanted.scores)
@@ -338,10 +342,17 @@ def test_other_vocabularies_are_as_before():
     assert not torch.allclose(one.scores, wanted.scores, atol=1e-4)
 
 
-def test_a_name_longer_than_its_offsets_is_told():
-    part = GlipPromptText(detector(fused=True).text, ["old car 1"], length=3)
-    with pytest.raises(InputError, match="length must be at least 5, got 3"):
-        part(Vocabulary.of(["old car 1"]))
+def test_text_without_rows_of_their_own_is_refused():
+    slot = TokenText(tower(), together=True)
+    part = GlipPromptText(slot, ["kite 1"])
+    with pytest.raises(InputError, match="'kite 1' must have 4 tokens in its row"):
+        part(Vocabulary.of(["kite 1", "dog 1"]))
+
+
+def test_names_may_come_from_a_file(tmp_path):
+    MANY.save(tmp_path / "names.json")
+    model = GlipPromptTuning(detector(fused=True), str(tmp_path / "names.json"))
+    assert len(model.detector.text.offsets) == len(MANY)
 
 
 def test_a_few_steps_of_tuning_lift_the_names_scores():

@@ -5,6 +5,7 @@ import torch
 from torchvision.models import swin_t
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from ovdet.structures import InputError
 from ovdet.vision import SwinTrunk
 
 
@@ -44,6 +45,17 @@ def test_every_parameter_learns():
     part = small()
     sum(level.square().sum() for level in part(torch.rand(1, 3, 32, 32))).backward()
     assert not [name for name, p in part.named_parameters() if p.grad is None]
+
+
+def test_weights_come_from_torchvisions_file(tmp_path):
+    torch.manual_seed(0)
+    other = swin_t(weights=None)
+    file = tmp_path / "swin.pth"
+    torch.save(other.state_dict(), file)
+    part = SwinTrunk(keep=(0, 1), weights=str(file))
+    assert torch.equal(part.features[0][0].weight, other.features[0][0].weight)
+    with pytest.raises(InputError, match="is not a Sequential"):
+        small(weights=str(file))
 
 
 def test_a_stage_that_is_not_there():
