@@ -14,14 +14,20 @@ from ovdet.heads import (
     RoiEmbedder,
     RpnProposals,
 )
+from ovdet.methods.glip import GlipPromptText
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
-from ovdet.text import TextClasses
-from ovdet.vision import PyramidTrunk, RawAndPyramid
+from ovdet.text import TextClasses, TokenText
+from ovdet.vision import CoarserLevels, DeepFusion, PyramidTrunk, RawAndPyramid, SwinTrunk
 
 FILLINGS = [
     ("TextSlot", TextClasses),
+    ("TextSlot", TokenText),
+    ("TextSlot", GlipPromptText),
     ("TrunkSlot", PyramidTrunk),
+    ("TrunkSlot", CoarserLevels),
+    ("TrunkSlot", SwinTrunk),
+    ("FusionSlot", DeepFusion),
     ("TrunkSlot", RawAndPyramid),
     ("RegionSlot", RpnProposals),
     ("EmbedderSlot", RoiEmbedder),

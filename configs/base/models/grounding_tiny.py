@@ -68,9 +68,7 @@ fused = dict(
         use_quality=True,
     ),
 )
-plain = dict(
-    fused,
+plain = {key: value for key, value in fused.items() if key != "fusion"} | dict(
     text=dict(fused["text"], layers=[text_layer] * blocks),
-    fusion=None,
     head=dict(fused["head"], tower=[image_layer] * blocks),
 )
