@@ -274,8 +274,9 @@ def test_a_vocabulary_longer_than_the_context_goes_in_runs():
     assert sizes == [len(run) for run in runs]
 
 
-def test_phrases_are_answered_alike_alone_and_in_a_batch():
-    model = GroundingDetector(detector(fused=True)).eval()
+@pytest.mark.parametrize("fused", [True, False])
+def test_phrases_are_answered_alike_alone_and_in_a_batch(fused):
+    model = GroundingDetector(detector(fused=fused)).eval()
     with torch.no_grad():
         both = model(samples(), mode="predict")
         alone = [model([one], mode="predict")[0] for one in samples()]
