@@ -56,7 +56,7 @@ def compose_caption(pieces: Sequence[tuple[str, bool]], tokenizer: ClipTokenizer
         pieces: Texts, and of each whether it is a phrase; phrases are numbered as they come.
         tokenizer: Whose ids are wanted.
     """
-    text, spans = "", []
+    text, spans = "", list[tuple[int, int]]()
     ids, owners = [START], [NOBODY]
     for words, is_phrase in pieces:
         own = tokenizer.pieces(words)

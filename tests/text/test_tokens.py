@@ -101,6 +101,31 @@ def test_phrases_are_never_cut(tower):
     assert TokenText(tower, tokens=9).cut(vocabulary, 2) == [range(30)]
 
 
+def test_names_are_encoded_once_for_the_same_weights(tower):
+    slot, names = TokenText(tower), Vocabulary.of(["kite", "cat"])
+    seen = []
+    tower.tokens.register_forward_hook(lambda *_: seen.append(1))
+    with torch.inference_mode():
+        first = slot(names)
+    assert not first.tokens.is_inference()
+    assert slot(names).tokens is first.tokens
+    assert len(seen) == 1
+    with torch.no_grad():
+        tower.project.weight.mul_(-1)
+    torch.testing.assert_close(slot(names).tokens, -first.tokens)
+    for i in range(100):
+        slot(Vocabulary.of([f"thing {i}"]))
+    assert len(slot._kept) == 64
+
+
+def test_a_tower_that_learns_keeps_nothing_with_a_graph(tower):
+    slot, names = TokenText(tower, learn=True), Vocabulary.of(["kite"])
+    assert slot(names).tokens.requires_grad
+    with torch.no_grad():
+        assert not slot(names).tokens.requires_grad
+    assert slot(names).tokens.requires_grad
+
+
 def test_words_are_encoded_as_classes(tower):
     slot = TokenText(tower)
     words = slot.encode_words(["kite", "cat", "kite"])
