@@ -38,6 +38,8 @@ def without_weights(config):
     if isinstance(config, dict):
         if config.get("type") == "Pretrained":
             return without_weights(config["module"])
+        if config.get("type") == "StoredCrops":
+            return None
         own = {k: v for k, v in config.items() if not ("type" in config and k == "weights")}
         return {key: without_weights(value) for key, value in own.items()}
     if isinstance(config, list | tuple):

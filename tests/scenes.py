@@ -25,8 +25,9 @@ def random_scene(seed, *, federated=False, crowded=False):
                 guess = label if rng.random() < 0.7 else int(rng.choice(ids))
                 results.append(_result(rng, image, guess, near))
         stray = rng.integers(0, 3) + 130 * (crowded and rng.random() < 0.5)
+        some = ids[:1] if stray > 100 else ids[:2]  # more of one class than COCO counts
         results += [
-            _result(rng, image, int(rng.choice(ids[:2])), random_box(rng)) for _ in range(stray)
+            _result(rng, image, int(rng.choice(some)), random_box(rng)) for _ in range(stray)
         ]
     annotations = [annotations[i] for i in rng.permutation(len(annotations))]
     for number, annotation in enumerate(annotations, 1):

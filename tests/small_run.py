@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
 
+from ovdet.data.samplers import Draw
 from ovdet.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from ovdet.structures import Sample
 
@@ -77,7 +78,7 @@ class SmallData:
         values = np.random.default_rng(index).random((3, 2, 2), np.float32)
         sample = Sample(torch.from_numpy(values), index)
         for transform in self.transforms:
-            sample = transform(sample, key.rng())
+            sample = transform(sample, Draw.of(key).rng())
         return sample
 
 

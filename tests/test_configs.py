@@ -117,4 +117,8 @@ def test_a_proof_names_configs_that_exist(path):
     config = Config.fromfile(path)
     assert len(config.variants) >= 2, "a method is proven against its own ablation"
     for variant in config.variants:
-        assert (path.parent / variant["config"]).is_file()
+        if "of" in variant:
+            other = Config.fromfile(path.parents[1] / variant["of"] / "proof.py")
+            assert variant["name"] in [row["name"] for row in other.variants]
+        else:
+            assert (path.parent / variant["config"]).is_file()

@@ -28,7 +28,8 @@ def test_gradients_reach_something_and_nothing_frozen(path):
         for p in part.parameters()
     }
     reached = [p for p in case.model.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
-    assert len(reached) >= 2
+    learnt = [p for p in case.model.parameters() if p.requires_grad]
+    assert len(reached) >= min(2, len(learnt)) >= 1
     assert not [p for p in reached if id(p) in frozen]
     assert not [p for p in case.model.parameters() if p.grad is not None and not p.requires_grad]
 

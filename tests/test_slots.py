@@ -11,14 +11,26 @@ from ovdet.heads import (
     FirstScores,
     GeometricScores,
     MobileNetEmbedder,
+    QueryProposals,
     RoiEmbedder,
     RpnProposals,
+    SigmoidClassifier,
+    TowerEmbedder,
 )
+from ovdet.methods.detic import DeticCaptions, DeticImageLabels
 from ovdet.methods.glip import GlipPromptText
+from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
 from ovdet.text import TextClasses, TokenText
-from ovdet.vision import CoarserLevels, DeepFusion, PyramidTrunk, RawAndPyramid, SwinTrunk
+from ovdet.vision import (
+    CoarserLevels,
+    DeepFusion,
+    PyramidTrunk,
+    RawAndPyramid,
+    SwinTrunk,
+    TowerPyramid,
+)
 
 FILLINGS = [
     ("TextSlot", TextClasses),
@@ -29,14 +41,22 @@ FILLINGS = [
     ("TrunkSlot", SwinTrunk),
     ("FusionSlot", DeepFusion),
     ("TrunkSlot", RawAndPyramid),
+    ("TrunkSlot", TowerPyramid),
     ("RegionSlot", RpnProposals),
+    ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),
     ("EmbedderSlot", MobileNetEmbedder),
+    ("EmbedderSlot", TowerEmbedder),
     ("ClassifierSlot", CosineClassifier),
+    ("ClassifierSlot", SigmoidClassifier),
     ("ScoreSlot", FirstScores),
     ("ScoreSlot", GeometricScores),
+    ("ObjectiveSlot", DeticCaptions),
+    ("ObjectiveSlot", DeticImageLabels),
     ("ObjectiveSlot", VildDistillation),
+    ("ObjectiveSlot", OvdetrReconstruction),
     ("LabelerSlot", VildLabeler),
+    ("LabelerSlot", OvdetrLabeler),
 ]
 
 

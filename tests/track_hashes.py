@@ -12,6 +12,7 @@ from ovdet.data.stickers.tracks import write_track
 
 PATH = Path(__file__).with_suffix(".json")
 SMALL = {
+    "stickers-labels": {"train": 6, "val": 2},
     "stickers-lv": {"train": 6, "val": 2},
     "stickers-seg": {"train": 4, "val": 2},
     "stickers-phrases": {"train": 5, "val": 2},

@@ -13,6 +13,7 @@ import sys
 
 _TRACKS = {
     "stickers-ov": "65 classes, 48 base and 17 novel; COCO JSON (1200 train, 400 val images)",
+    "stickers-labels": "stickers-ov's classes as image labels, no boxes (2000 / 200 images)",
     "stickers-lv": "808 classes in a long tail, rare ones held out; LVIS JSON (6000 / 1500 images)",
     "stickers-seg": "12 things, 8 stuff, 5 of 20 unseen; label maps, panoptic (1500 / 400 images)",
     "stickers-caps": "captioned pictures of all stickers (8000 train, 1000 val images)",
@@ -27,7 +28,13 @@ _CONVERSIONS = {
     "voc": ("VOCdevkit", "voc", "PASCAL VOC 2007, 2012: boxes, label maps of 20 and 21 classes"),
     "yolo": ("yolo", "yolo-coco", "data of your own with data.yaml and label files"),
     "odinw": ("odinw", "odinw-coco", "the 13 small detection sets of ODinW"),
+    "odinw35": ("odinw", "odinw35-coco", "the 35 small detection sets of ODinW"),
     "coco-captions": ("coco", "coco-captions", "COCO 2017's captions"),
+    "coco-tags": (
+        "coco",
+        "coco-tags",
+        "classes of OV-COCO that COCO's captions name: image labels",
+    ),
     "flickr30k-entities": ("flickr30k", "flickr30k-entities", "phrases of captions and boxes"),
     "refcoco": ("refer", "refcoco", "RefCOCO, RefCOCO+, RefCOCOg: expressions that mean one box"),
     "ade20k": ("ade", "ade20k", "ADE20K: label maps of 150 and of 847 classes"),

@@ -43,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
 
 def parse(words: list[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
-    from ovdet.evaluation.protocols import PROTOCOLS
+    from ovdet.evaluation.protocols import ABSENT, PROTOCOLS
     from ovdet.evaluation.results import KINDS
     from ovdet.evaluation.tables import BACKENDS
 
@@ -69,6 +69,18 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--partial", action="store_true", help="leave out results of unknown images and classes"
     )
+    parser.add_argument(
+        "--absent",
+        choices=ABSENT,
+        default="skip",
+        help="label maps: which classes without a pixel in the truth count; skip",
+    )
+    parser.add_argument(
+        "--last",
+        type=int,
+        metavar="CLASS",
+        help="label maps: this class, from 0 on, also takes all answers beyond it",
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="hotcoco", help="hotcoco")
     return parser.parse_args(words)
 
@@ -92,6 +104,8 @@ def read_question(options: argparse.Namespace) -> "Question":
         options.partial,
         options.backend,
         classes=options.out is not None,
+        absent=options.absent,
+        last=options.last,
     )
 
 
@@ -103,7 +117,13 @@ def write(options: argparse.Namespace, question: "Question", answer: "Answer") -
     written = write_scores(options.out, options.protocol, question, answer)
     if answer.truth is not None and answer.found is not None:
         written += write_report(
-            options.out, answer.truth, answer.found, question.kind, options.images, answer.novel_ids
+            options.out,
+            answer.truth,
+            answer.found,
+            question.kind,
+            options.images,
+            answer.novel_ids,
+            fixed=answer.fixed,
         )
     return written
 

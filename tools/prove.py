@@ -94,7 +94,7 @@ def _run_one(proof: "Proof", options: argparse.Namespace, work_dir: Path) -> Non
     from ovdet.engine.proof import PREPARE
 
     if options.only == PREPARE:
-        proof.prepare(seed, work_dir)
+        proof.prepare_all(seed, work_dir)
     else:
         proof.run(proof.row(options.only), seed, work_dir)
 

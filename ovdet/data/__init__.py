@@ -7,7 +7,7 @@ from ovdet.data.coco import CocoDataset, collate
 from ovdet.data.images import read_rgb
 from ovdet.data.panoptic import PanopticDataset
 from ovdet.data.phrases import PhraseDataset
-from ovdet.data.proposals import LoadProposals
+from ovdet.data.proposals import LoadProposals, StoredCrops
 from ovdet.data.samplers import Draw, TrainSampler
 from ovdet.data.semantic import SemanticDataset
 from ovdet.data.sources import MultiSource, Source, SourceSampler
@@ -41,6 +41,7 @@ __all__ = [
     "SemanticDataset",
     "Source",
     "SourceSampler",
+    "StoredCrops",
     "TrainSampler",
     "collate",
     "read_annotations",

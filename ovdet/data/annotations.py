@@ -1,11 +1,13 @@
 """COCO annotation files: everything is checked once, then kept as arrays.
 
-Arrays, because a list of dicts would be copied into every loader process as it is touched.
+Arrays, because a list of dicts would be copied into every loader process as it is touched, and
+would take the memory of several while it is read. The file is read twice instead, as images and
+categories may stand behind the annotations that name them.
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ovdet.data.packing import Columns
+from ovdet.data.streams import read_sections
 from ovdet.ops.masks import check_segmentation
-from ovdet.structures import InputError, Vocabulary, read_json
+from ovdet.structures import InputError, Vocabulary, without_collection
 
 _SLACK = 1.0  # px a box may reach over the image's edge, as rounding in real files does
 _LISTS = {
@@ -22,6 +26,7 @@ _LISTS = {
     "negative": "neg_category_ids",
     "not_exhaustive": "not_exhaustive_category_ids",
 }
+_OF_IMAGES = ("file_name", "height", "width", *_LISTS.values())
 _ALIKE = 0.9  # of a vocabulary's names, before ids are trusted for the others
 _LARGEST = 2**31  # COCO's evaluators keep ids and sizes in 64 bits, pictures in far fewer
 
@@ -40,9 +45,9 @@ class Annotations:
         labels: [A], int64, indices into the vocabulary.
         areas: [A], float64, px.
         crowd: [A], bool; such regions are neither truth for training nor misses in evaluation.
-        segmentations: JSON texts, one after the other; ``spans`` [A + 1] tells where each begins.
-            An empty one means that the annotation has no mask.
-        spans: [A + 1], int64.
+        segmentations: JSON texts, one after the other; ``spans`` tells where each lies. An empty
+            one means that the annotation has no mask.
+        spans: [A, 2], int64, where the text of each begins and ends.
         positive: [K, 2], int64, image and label: classes an image is known to show. Sorted.
         negative: [K, 2], as ``positive``: classes it is known not to show.
         not_exhaustive: [K, 2], as ``positive``: classes of which it may hold unlabelled objects.
@@ -82,7 +87,8 @@ class Annotations:
 
     def segmentation(self, annotation: int) -> Any:
         """Return the COCO ``segmentation`` of an annotation, or None."""
-        text = self.segmentations[self.spans[annotation] : self.spans[annotation + 1]]
+        start, end = self.spans[annotation]
+        text = self.segmentations[start:end]
         return json.loads(text.tobytes()) if len(text) else None
 
 
@@ -104,22 +110,41 @@ def read_annotations(
         InputError: If the file cannot be read, its shape is not COCO's, ``vocabulary`` names a
             class the file does not have, or an entry is bad and ``skip_bad`` is off.
     """
-    record = read_json(path)
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(record, dict) or not isinstance(record.get(key), list):
-            raise InputError(f"{path}: must be a COCO object with a list '{key}'")
-    own = read_categories(record["categories"], path)
-    chosen = own if vocabulary is None else choose_classes(own, vocabulary, path)
-    problems: list[str] = []
-    categories = set(own.category_ids)
-    images = _good_images(record["images"], image_dir, categories, problems)
-    kept = _good_annotations(record["annotations"], images, categories, problems)
+    with without_collection():
+        listed = _read_lists(path)
+        own = read_categories(listed["categories"], path)
+        chosen = own if vocabulary is None else choose_classes(own, vocabulary, path)
+        problems: list[str] = []
+        categories = set(own.category_ids)
+        images = _good_images(listed.pop("images"), image_dir, categories, problems)
+        labels = {category: label for label, category in enumerate(chosen.category_ids)}
+        columns = Columns({number: i for i, number in enumerate(images)}, labels)
+        for section in read_sections(path):
+            if section.key == "annotations":
+                entries = (entry for entry, _ in section.entries)
+                for entry in _good_annotations(entries, images, categories, problems):
+                    columns.add(entry)
     if problems and not skip_bad:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise InputError(f"{path}: {problems[0]}{more}; --skip-bad leaves such entries out")
     if not images:
         raise InputError(f"{path}: must hold at least one usable image")
-    return _pack(images, kept, chosen, len(problems)), chosen
+    return _pack(images, columns, labels, len(problems)), chosen
+
+
+def _read_lists(path: Path) -> dict[str, list[Any]]:
+    """Return images and categories, where the file lists them and annotations once each."""
+    found: dict[str, list[Any]] = {}
+    for section in read_sections(path):
+        if section.key in {"images", "annotations", "categories"} and section.listed:
+            if section.key in found:
+                raise InputError(f"{path}: '{section.key}' must stand once, it stands twice")
+            kept = section.key != "annotations"
+            found[section.key] = [entry for entry, _ in section.entries] if kept else []
+    for key in ("images", "annotations", "categories"):
+        if key not in found:
+            raise InputError(f"{path}: must be a COCO object with a list '{key}'")
+    return found
 
 
 def read_categories(entries: list[Any], path: Path) -> Vocabulary:
@@ -198,7 +223,7 @@ def _good_images(
         if problem is None and entry["id"] in images:
             problem = "its id stands twice"
         if problem is None:
-            images[entry["id"]] = entry
+            images[entry["id"]] = {key: entry[key] for key in _OF_IMAGES if key in entry}
         else:
             problems.append(f"image {_name(entry, i)}: {problem}")
     return images
@@ -233,22 +258,22 @@ def _list_problem(entry: dict[str, Any], categories: set[int]) -> str | None:
 
 
 def _good_annotations(
-    entries: list[Any],
+    entries: Iterable[Any],
     images: dict[int, dict[str, Any]],
     categories: set[int],
     problems: list[str],
-) -> list[dict[str, Any]]:
-    kept, seen = [], set()
+) -> Iterator[dict[str, Any]]:
+    """Yield what can be used; what is wrong with the others is added to ``problems``."""
+    seen: set[int] = set()
     for i, entry in enumerate(entries):
         problem = next(_annotation_problems(entry, images, categories), None)
         if problem is None and entry["id"] in seen:
             problem = "its id stands twice"
         if problem is None:
             seen.add(entry["id"])
-            kept.append(entry)
+            yield entry
         else:
             problems.append(f"annotation {_name(entry, i)}: {problem}")
-    return kept
 
 
 def _annotation_problems(
@@ -302,41 +327,27 @@ def _box_problems(box: Any, image: dict[str, Any]) -> Iterator[str]:
 
 
 def _pack(
-    images: dict[int, dict[str, Any]],
-    kept: list[dict[str, Any]],
-    vocabulary: Vocabulary,
-    skipped: int,
+    images: dict[int, dict[str, Any]], columns: Columns, label: Mapping[int, int], skipped: int
 ) -> Annotations:
-    index = {image_id: i for i, image_id in enumerate(images)}
-    label = {category: i for i, category in enumerate(vocabulary.category_ids)}
-    kept = [entry for entry in kept if entry["category_id"] in label]
-    kept.sort(key=lambda entry: index[entry["image_id"]])  # stable: the file's order within one
-    owners = np.array([index[entry["image_id"]] for entry in kept], np.int64)
     sizes = np.array([[i["height"], i["width"]] for i in images.values()], np.int64)
-    boxes = np.array([entry["bbox"] for entry in kept], np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    limits = sizes[owners][:, [1, 0, 1, 0]]
-    texts = [json.dumps(s).encode() if (s := e.get("segmentation")) else b"" for e in kept]
-    areas = [entry.get("area", entry["bbox"][2] * entry["bbox"][3]) for entry in kept]
+    packed = columns.pack(sizes)
+    lists: dict[str, NDArray[Any]] = {
+        name: _pairs(images, key, label) for name, key in _LISTS.items()
+    }
     return Annotations(
         image_ids=np.array(list(images), np.int64),
         file_names=np.array([image["file_name"] for image in images.values()]),
         sizes=sizes,
-        starts=np.searchsorted(owners, np.arange(len(images) + 1)).astype(np.int64),
-        ids=np.array([entry["id"] for entry in kept], np.int64),
-        boxes=np.clip(boxes, 0, limits).astype(np.float32),
-        labels=np.array([label[entry["category_id"]] for entry in kept], np.int64),
-        areas=np.array(areas, np.float64),
-        crowd=np.array([bool(entry.get("iscrowd", 0)) for entry in kept], np.bool_),
-        segmentations=np.frombuffer(b"".join(texts), np.uint8),
-        spans=np.cumsum([0, *map(len, texts)]).astype(np.int64),
-        **{name: _pairs(images, key, label) for name, key in _LISTS.items()},
+        **packed,
+        **lists,
         federated=any(_LISTS["negative"] in image for image in images.values()),
         skipped=skipped,
     )
 
 
-def _pairs(images: dict[int, dict[str, Any]], key: str, label: dict[int, int]) -> NDArray[np.int64]:
+def _pairs(
+    images: dict[int, dict[str, Any]], key: str, label: Mapping[int, int]
+) -> NDArray[np.int64]:
     """Return [K, 2], image number and label, of what the images list under a key."""
     pairs = [
         (i, label[category])

@@ -138,6 +138,13 @@ class CocoDataset(Dataset[Sample]):
             category["frequency"] = frequency
         return {"images": images, "annotations": annotations, "categories": categories}
 
+    def image_counts(self) -> NDArray[np.int64]:
+        """Return for each of the C classes in how many images an object of it is annotated."""
+        record = self.annotations
+        owners = np.repeat(np.arange(len(record)), np.diff(record.starts))
+        pairs = np.unique(np.stack([owners, record.labels], axis=1)[~record.crowd], axis=0)
+        return np.bincount(pairs[:, 1], minlength=len(self.vocabulary))
+
     def _listed(self, index: int) -> dict[str, list[int]]:
         """Return the classes that an image lists, by LVIS's keys; nothing in a plain COCO file."""
         record, ids = self.annotations, self.vocabulary.category_ids

@@ -19,7 +19,7 @@ Wording = tuple[str, str, str]
 
 
 @MODELS.register_module()
-class PhraseNames(nn.Module):
+class CaptionNames(nn.Module):
     """What each image of a batch is asked for: its sentence's phrases, or names drawn afresh.
 
     An image without phrases is asked for the names of its objects and for names that it does not
@@ -136,7 +136,7 @@ class GroundingDetector(BaseModel):  # type: ignore[misc]
 
     Args:
         detector: Has ``loss`` and ``predict`` for samples and a vocabulary; its choice of names is
-            a :class:`PhraseNames`.
+            a :class:`CaptionNames`.
 
     Attributes:
         vocabulary: The classes of samples without phrases; set by whoever runs the model.

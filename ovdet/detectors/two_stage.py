@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ovdet.detectors.selection import Selection
-from ovdet.heads import Assignment, RegionBranch
+from ovdet.heads import Assignment, NovelClasses, RegionBranch
 from ovdet.ops import box_area, clip_boxes
 from ovdet.ops.scores import keep_best
 from ovdet.registry import MODELS
@@ -32,8 +32,9 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         boxes: The box head.
         masks: The mask head, or None for boxes alone.
         scores: (probabilities of the branches, novel [C]) to scores [R, C].
-        settings: ``sampler`` picks the regions to learn from; ``selection`` the boxes that come
-            back; ``objectives`` are further losses, Flow to {name: scalar}.
+        settings: ``sampler`` picks the regions to learn from; ``left_out`` the classes that their
+            classification does not ask for; ``selection`` the boxes that come back;
+            ``objectives`` are further losses, Flow to {name: scalar}.
 
     Attributes:
         vocabulary: The classes of the labels and of ``forward``; set by whoever runs the model.
@@ -45,6 +46,7 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
     boxes: Any
     masks: Any
     sampler: Any
+    left_out: Any
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         self.masks = masks
         self.scores = scores
         self.sampler = settings.sampler
+        self.left_out = NovelClasses() if settings.left_out is None else settings.left_out
         self.objectives = nn.ModuleList(settings.objectives)
         self.selection = settings.selection
         self.vocabulary: Vocabulary | None = None
@@ -106,7 +109,7 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         Args:
             samples: B samples; labels index ``vocabulary``. From those that are not ``boxed`` only
                 the objectives learn.
-            vocabulary: C classes; the novel ones are kept out of the softmax.
+            vocabulary: C classes; the novel ones are kept out of the classification.
         """
         flow = self.begin(samples, vocabulary)
         losses = self._propose(flow)
@@ -146,9 +149,9 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         hidden = self._first.embedder.hidden(flow.features, flow.regions, _size(flow))
         embeddings: Tensor = self._first.embedder.embed(hidden)
         flow.embeddings, flow.logits = embeddings, [self._logits(flow, embeddings, 0)]
-        losses["loss_class"] = self._first.classifier.loss(
-            flow.logits[0], flow.regions.labels, self._novel(flow)
-        )
+        labels = flow.regions.labels
+        left_out: Tensor = self.left_out(labels, flow.vocabulary)
+        losses["loss_class"] = self._first.classifier.loss(flow.logits[0], labels, left_out)
         losses["loss_box"] = self.boxes.loss(hidden, assignment)
         if self.masks is not None:
             losses["loss_mask"] = self.masks.loss(flow.features, assignment, _size(flow))
@@ -266,11 +269,14 @@ class TwoStageSettings:
         sampler: (proposals, truth, C) to an Assignment.
         selection: Which scored boxes come back.
         objectives: Further losses, Flow to {name: scalar}.
+        left_out: (labels, vocabulary) to [C], bool: the classes that the first branch's loss does
+            not ask for in this step; the novel ones where None is given.
     """
 
     sampler: nn.Module
     selection: Selection = field(default_factory=Selection)
     objectives: Sequence[nn.Module] = ()
+    left_out: nn.Module | None = None
 
 
 def _size(flow: Flow) -> int:

@@ -2,7 +2,7 @@
 
 from ovdet.engine.checkpoints import fill_weights, load_checkpoint, load_weights
 from ovdet.engine.config import load_config, parse_options
-from ovdet.engine.hooks import CheckpointHook, ProgressHook
+from ovdet.engine.hooks import CheckpointHook, ImageCounts, ProgressHook
 from ovdet.engine.loops import TrainingError
 from ovdet.engine.naming import BoxNaming, CropNaming, proposal_recall
 from ovdet.engine.report import encode_metrics, format_metrics
@@ -12,6 +12,7 @@ __all__ = [
     "BoxNaming",
     "CheckpointHook",
     "CropNaming",
+    "ImageCounts",
     "ProgressHook",
     "TrainingError",
     "build_runner",

@@ -6,14 +6,17 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 from tqdm import tqdm
 
-from ovdet.engine.checkpoints import save_checkpoint
+from ovdet.engine.checkpoints import bare, save_checkpoint
 from ovdet.engine.report import format_metrics
+from ovdet.heads import FederatedClasses
 from ovdet.registry import HOOKS
+from ovdet.structures import InputError
 
 
 @HOOKS.register_module()
@@ -44,6 +47,32 @@ class CheckpointHook(Hook):  # type: ignore[misc]
         if is_main_process():
             name = f"iter_{loop.iter}.pth"
             save_checkpoint(record, Path(runner.work_dir), name, self.keep)
+
+
+@HOOKS.register_module()
+class ImageCounts(Hook):  # type: ignore[misc]
+    """Tells a model's ``FederatedClasses`` how many training images show each class.
+
+    Of several sources, the boxed ones that count their images are added up.
+    """
+
+    def before_train(self, runner: Any) -> None:
+        """Count, and tell.
+
+        Raises:
+            InputError: If the training set cannot count, or the model has no part to tell.
+        """
+        dataset = runner.train_dataloader.dataset
+        boxed = [source.dataset for source in getattr(dataset, "sources", ()) if source.boxed]
+        counts = [one.image_counts() for one in boxed or [dataset] if hasattr(one, "image_counts")]
+        parts = [p for p in bare(runner.model).modules() if isinstance(p, FederatedClasses)]
+        if not counts or not parts:
+            raise InputError(
+                "ImageCounts needs a training set of boxes and a model with FederatedClasses: "
+                f"{len(counts)} data sets count, {len(parts)} parts listen"
+            )
+        for part in parts:
+            part.image_counts = torch.from_numpy(sum(counts))
 
 
 @HOOKS.register_module()

@@ -67,7 +67,7 @@ def _groups(model: nn.Module, settings: OptimSettings) -> list[dict[str, Any]]:
         used.add(part)
         rate = settings.rates.get(part, 1.0)
         if rate == 0:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
             continue
         spared = settings.no_decay_norm_bias and parameter.ndim < 2
         decay = 0.0 if spared else settings.weight_decay

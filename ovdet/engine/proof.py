@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from ovdet.engine.checkpoints import bare, fill_weights, find_last, load_weights
 from ovdet.engine.config import load_config, to_plain
+from ovdet.engine.loops import use_vocabulary
 from ovdet.engine.naming import proposal_recall
 from ovdet.engine.runner import build_runner
 from ovdet.registry import build
@@ -34,6 +35,7 @@ PREPARE = "prepare"
 
 _RUN = re.compile(r"\{run:([^}]*)\}")
 _WEIGHTS = "weights.safetensors"
+_PREPARED = {"train": "{prepared}", "val": "{prepared_val}"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,10 @@ class Variant:
         name: What the row is called.
         config: The config's file name, beside the proof's.
         options: Entries that differ from the config, ``train.iters`` style. ``{prepared}`` in a
-            text stands for the file that the labeler wrote for the same seed, ``{run:NAME}`` for
-            the folder of row NAME with the same seed, where ``weights.safetensors`` lies.
-        prepared: Whether the labeler's file is needed.
+            text stands for the file that the labeler wrote for the same seed, ``{prepared_val}``
+            for that of the pictures to measure on, ``{run:NAME}`` for the folder of row NAME with
+            the same seed, where ``weights.safetensors`` lies. ``train`` None only measures.
+        prepared: Whether the labeler's files are needed.
         weights_of: The row whose trained weights this one measures; it does not train then.
         of: Slug of the method whose proof has a row of this name: its run is taken. The config is
             that row's then.
@@ -167,31 +170,35 @@ class Proof:
         if done.is_file():
             stored: dict[str, float] = json.loads(done.read_text())
             return stored
-        prepared = self.prepare(seed, work_dir) if variant.prepared else Path()
+        prepared = self.prepare_all(seed, work_dir) if variant.prepared else {}
         start = time.perf_counter()
-        config = self._config(variant, seed, work_dir, str(prepared))
+        config = self._config(variant, seed, work_dir, prepared)
+        learns = not variant.weights_of and config.get("train") is not None
+        runner = build_runner(config, folder, train=learns, seed=seed, resume=learns)
         if variant.weights_of:
-            runner = build_runner(config, folder, train=False, seed=seed)
             weights = run_folder(variant.weights_of, seed, work_dir) / _WEIGHTS
             fill_weights(runner.model, load_file(weights), str(weights))
-            metrics = dict(runner.val())
-        else:
-            runner = build_runner(config, folder, seed=seed, resume=True)
+        if learns:
             runner.train()
             metrics = dict(runner.train_loop.metrics)
             own = {k: v.contiguous().clone() for k, v in bare(runner.model).state_dict().items()}
             atomic_write(folder / _WEIGHTS, save(own))
+        else:
+            metrics = dict(runner.val())
         metrics["seconds"] = time.perf_counter() - start
         metrics |= proposal_recall(runner.model, runner.val_dataloader.dataset)
         atomic_write(done, json.dumps(metrics, indent=1).encode())
         return metrics
 
-    def _config(self, variant: Variant, seed: int, work_dir: Path, prepared: str) -> Config:
+    def _config(
+        self, variant: Variant, seed: int, work_dir: Path, prepared: Mapping[str, Path]
+    ) -> Config:
         """Return a row's config with its options, places filled in."""
 
         def filled(value: Any) -> Any:
             if isinstance(value, str):
-                value = value.replace("{prepared}", prepared)
+                for place, path in prepared.items():
+                    value = value.replace(place, str(path))
                 return _RUN.sub(lambda m: str(run_folder(m.group(1), seed, work_dir)), value)
             if isinstance(value, Mapping):
                 return {key: filled(item) for key, item in value.items()}
@@ -201,22 +208,38 @@ class Proof:
 
         return load_config(str(self.folder / variant.config), filled(variant.options))
 
-    def prepare(self, seed: int, work_dir: Path) -> Path:
-        """Return the labeler's file for a seed; write it unless an earlier run did."""
+    def prepare_all(self, seed: int, work_dir: Path) -> dict[str, Path]:
+        """Return the labeler's files for a seed, by the word that stands for them in options."""
+        said = json.dumps([variant.options for variant in self.variants], default=str)
+        parts = [part for part in _PREPARED if _PREPARED[part] in said]
+        return {_PREPARED[part]: self.prepare(seed, work_dir, part) for part in parts}
+
+    def prepare(self, seed: int, work_dir: Path, part: str = "train") -> Path:
+        """Return the labeler's file for a seed; write it unless an earlier run did.
+
+        Args:
+            seed: Of the baseline's run, whose detector proposes.
+            work_dir: The proof's folder.
+            part: Whose pictures, ``train`` or ``val``.
+        """
         if self.labeler_of:
             other = Proof.load(self.folder.parent / self.labeler_of)
-            return other.prepare(seed, work_dir.parent / self.labeler_of)
-        out = work_dir / f"prepared_seed{seed}.npz"
+            return other.prepare(seed, work_dir.parent / self.labeler_of, part)
+        kind = "prepared" if part == "train" else f"prepared_{part}"
+        out = work_dir / f"{kind}_seed{seed}.npz"
         if out.is_file():
             return out
         baseline = self.variants[0]
         self.run(baseline, seed, work_dir)
         config = load_config(str(self.folder / baseline.config), dict(baseline.options))
-        runner = build_runner(config, work_dir / f"prepare_seed{seed}", train=False, seed=seed)
+        runner = build_runner(
+            config, work_dir / f"prepare_{part}_seed{seed}", train=False, seed=seed
+        )
         checkpoint = find_last(run_folder(baseline.name, seed, work_dir))
         load_weights(runner.model, str(checkpoint))
         labeler = build({**(self.labeler or {}), "detector": runner.model}, "labeler")
-        dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
+        dataset = build(to_plain(config[part].dataset) | {"transforms": []}, f"{part}.dataset")
+        use_vocabulary(runner.model, dataset)  # what its labels index
         write_prepared(labeler, dataset, out)
         return out
 
@@ -241,11 +264,35 @@ class Proof:
         return "\n".join(lines)
 
 
+def label(config: Config, checkpoint: str, out: Path, device: torch.device) -> None:
+    """Run a config's own labeler over its training pictures, as they are stored.
+
+    Args:
+        config: Has ``model``, ``train`` and ``labeler``, which gets the model as ``detector``.
+        checkpoint: The model's weights.
+        out: An ``.npz`` file for ``LoadProposals``.
+        device: Where model and labeler run.
+
+    Raises:
+        InputError: If the config has no labeler, or the checkpoint does not fit.
+        BuildError: If an entry cannot become an object.
+    """
+    if not config.get("labeler"):
+        raise InputError("the config must have an entry 'labeler'")
+    model = build(to_plain(config.model), "model")
+    load_weights(model, checkpoint)
+    labeler = build({**to_plain(config.labeler), "detector": model}, "labeler").to(device)
+    dataset = build(to_plain(config.train.dataset) | {"transforms": []}, "train.dataset")
+    use_vocabulary(model, dataset)
+    write_prepared(labeler, dataset, out)
+
+
 def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
     """Run a labeler over a data set and store what it prepared, float16, at once.
 
     Args:
-        labeler: Sample to Sample with ``proposals`` that have embeddings.
+        labeler: Sample to Sample with ``proposals`` that have embeddings, and labels and scores
+            where it names them.
         dataset: Gives samples in px of the stored image.
         out: An ``.npz`` file for ``LoadProposals``.
     """
@@ -256,6 +303,9 @@ def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
         arrays[f"{sample.image_id}.boxes"] = regions.boxes.numpy().astype(np.float32)
         vectors = torch.zeros(0) if regions.embeddings is None else regions.embeddings
         arrays[f"{sample.image_id}.embeddings"] = vectors.numpy().astype(np.float16)
+        for fact in ("labels", "scores"):
+            if (value := getattr(regions, fact)) is not None:
+                arrays[f"{sample.image_id}.{fact}"] = value.numpy()
     aside = out.with_suffix(".partial.npz")
     np.savez(aside, **arrays)  # type: ignore[arg-type]
     aside.replace(out)

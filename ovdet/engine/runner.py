@@ -24,7 +24,7 @@ from ovdet.engine.hooks import CheckpointHook, ProgressHook
 from ovdet.engine.loops import MeasureLoop, TrainLoop
 from ovdet.engine.optim import build_optimizer, build_schedulers
 from ovdet.engine.settings import OptimSettings, TrainSettings, ValSettings, section
-from ovdet.engine.tracks import make_track
+from ovdet.engine.tracks import make_tracks
 from ovdet.registry import build
 from ovdet.structures import InputError
 
@@ -83,7 +83,7 @@ def build_runner(
     folder = Path(work_dir)
     checkpoint = _checkpoint_of(folder, resume=resume) if train else None
     set_random_seed(seed)
-    make_track(config)
+    make_tracks(config)
     distributed = _join_processes()
     model = build(to_plain(config.model), "model")
     parts = _measuring(config, required=not train)

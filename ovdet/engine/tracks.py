@@ -12,22 +12,27 @@ from ovdet.structures import InputError
 _LOG = logging.getLogger("ovdet")
 
 
-def make_track(config: Mapping[str, Any]) -> None:
-    """Render the track a config's data come from, if its folder is not there yet.
+def make_tracks(config: Mapping[str, Any]) -> None:
+    """Render the tracks a config's data come from, where their folders are not there yet.
 
     Several processes may ask at once: one renders, the others wait.
 
     Args:
-        config: ``track`` names the track; without one nothing happens. ``data_root`` is its folder,
-            ``data/<track>`` where it is not given.
+        config: ``track`` names the track and ``data_root`` its folder, ``data/<track>`` where it is
+            not given. ``more_tracks`` has the folder of each further one by its name.
 
     Raises:
         InputError: If the track cannot be rendered.
         OSError: If the folder cannot be written.
     """
-    track = config.get("track")
-    root = config.get("data_root", f"data/{track}")
-    if track is None or Path(root).exists():
+    if (track := config.get("track")) is not None:
+        _make(track, config.get("data_root", f"data/{track}"))
+    for name, root in config.get("more_tracks", {}).items():
+        _make(name, root)
+
+
+def _make(track: str, root: str) -> None:
+    if Path(root).exists():
         return
     folder = Path(root)
     folder.parent.mkdir(parents=True, exist_ok=True)

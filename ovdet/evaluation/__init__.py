@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ovdet.evaluation.answers import evaluate_classification, evaluate_retrieval
     from ovdet.evaluation.calibration import detection_calibration
     from ovdet.evaluation.coco import class_agnostic_average_recall, evaluate_coco
     from ovdet.evaluation.collect import CocoMetric, LvisMetric
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from ovdet.evaluation.recognition import (
         RetrievalRecall,
         ZeroShotAccuracy,
-        evaluate_classification,
         retrieval_recall,
         zero_shot_accuracy,
         zero_shot_top1,
     )
+    from ovdet.evaluation.regions import RegionNaming, evaluate_region_names
     from ovdet.evaluation.report import write_report
     from ovdet.evaluation.results import Results, as_results, read_results
     from ovdet.evaluation.semantic import SemanticMetric, evaluate_semantic
@@ -38,6 +39,7 @@ _HOMES = {
     "LvisMetric": "collect",
     "PanopticMetric": "panoptic",
     "PhraseRecall": "grounding",
+    "RegionNaming": "regions",
     "Results": "results",
     "RetrievalRecall": "recognition",
     "SemanticMetric": "semantic",
@@ -47,7 +49,7 @@ _HOMES = {
     "class_agnostic_recall": "recall",
     "detection_calibration": "calibration",
     "detection_errors": "errors",
-    "evaluate_classification": "recognition",
+    "evaluate_classification": "answers",
     "evaluate_coco": "coco",
     "evaluate_expressions": "grounding",
     "evaluate_label_maps": "label_maps",
@@ -55,6 +57,8 @@ _HOMES = {
     "evaluate_panoptic": "panoptic",
     "evaluate_panoptic_files": "panoptic",
     "evaluate_phrases": "grounding",
+    "evaluate_retrieval": "answers",
+    "evaluate_region_names": "regions",
     "evaluate_semantic": "semantic",
     "evaluate_sets": "sets",
     "read_results": "results",
@@ -71,6 +75,7 @@ __all__ = [
     "LvisMetric",
     "PanopticMetric",
     "PhraseRecall",
+    "RegionNaming",
     "Results",
     "RetrievalRecall",
     "SemanticMetric",
@@ -88,6 +93,8 @@ __all__ = [
     "evaluate_panoptic",
     "evaluate_panoptic_files",
     "evaluate_phrases",
+    "evaluate_region_names",
+    "evaluate_retrieval",
     "evaluate_semantic",
     "evaluate_sets",
     "read_results",

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _TOP, _TOP_FEDERATED = 100, 300  # COCO: of an image and class; LVIS: of an image
+_TOP_FIXED = 10_000  # LVIS's fixed AP: of a class
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Overlaps:
         annotation: [G], index into the truth's annotations.
         pair: [P, 2], detection and object, ascending by detection.
         iou: [P], at least the lowest that was asked for.
+        rule: Which of the results are here, in words.
     """
 
     images: Ints
@@ -58,6 +60,7 @@ class Overlaps:
     annotation: Ints
     pair: Ints
     iou: Floats
+    rule: str
 
     @property
     def same(self) -> Bools:
@@ -111,6 +114,7 @@ def find_overlaps(
     kind: str = "bbox",
     *,
     lowest: float = 0.1,
+    fixed: bool = False,
 ) -> Overlaps:
     """Find which detections overlap which objects, whatever their classes.
 
@@ -120,6 +124,7 @@ def find_overlaps(
         results: COCO results.
         kind: ``bbox``, ``segm`` or ``boundary``.
         lowest: Pairs that overlap less are left out; above 0.
+        fixed: Where LVIS's rules hold, the 10,000 best of a class count instead, as in fixed AP.
 
     Raises:
         InputError: If ``kind`` is unknown, or the truth or a result is wrong.
@@ -131,13 +136,11 @@ def find_overlaps(
     image = np.searchsorted(record.image_ids, found.image_ids)
     label = np.searchsorted(record.category_ids, found.category_ids)
     excused = np.zeros(len(found), np.bool_)
-    order = np.arange(len(found))
+    order, rule = _best(found, len(record.category_ids), label, federated=federated, fixed=fixed)
     if federated:
         kept, excused = _federated(record, known, image, label)
-        order = order[kept]
+        order = order[kept[order]]
     order = order[np.lexsort((order, image[order], -found.scores[order]))]
-    group = image[order] if federated else image[order] * len(record.category_ids) + label[order]
-    order = order[_rank_within(group) < (_TOP_FEDERATED if federated else _TOP)]
     shapes = _shapes(found, record, known, kind)
     pair, iou, crowd = _compare((image[order], label[order], order), known, shapes, (kind, lowest))
     objects = np.flatnonzero(~known.apart)
@@ -155,6 +158,7 @@ def find_overlaps(
         annotation=known.place[objects],
         pair=pair,
         iou=iou,
+        rule=rule,
     )
 
 
@@ -193,13 +197,19 @@ def _objects(truth: Coco, record: Truth) -> _Objects:
     )
 
 
-def _rank_within(group: Ints) -> Ints:
-    """Return each entry's place among the entries of its group, [D]."""
-    order = np.argsort(group, kind="stable")
-    sizes = np.unique(group, return_counts=True)[1]
-    rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return rank
+def _best(
+    found: Results, classes: int, label: Ints, *, federated: bool, fixed: bool
+) -> tuple[Ints, str]:
+    """Return the places of the results that count, before anything is left out, and the rule."""
+    if not federated:
+        group = np.unique(found.image_ids, return_inverse=True)[1] * classes + label
+        return found.find_best(group, _TOP), f"COCO's: the {_TOP} best of an image and class"
+    if fixed:
+        return found.find_best(label, _TOP_FIXED), f"LVIS's: the {_TOP_FIXED:,} best of a class"
+    return (
+        found.find_best(found.image_ids, _TOP_FEDERATED),
+        f"LVIS's: the {_TOP_FEDERATED} best of an image",
+    )
 
 
 def _federated(record: Truth, known: _Objects, image: Ints, label: Ints) -> tuple[Bools, Bools]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovdet.evaluation.columns import is_number
+from ovdet.evaluation.entries import brief, more
 from ovdet.evaluation.run_lengths import is_filled, is_rle
 from ovdet.structures import InputError
 
@@ -33,7 +34,7 @@ def refuse_malformed(entries: Sequence[Any], kind: str, cause: Exception) -> Non
     if not wrong:
         raise InputError(f"results must be a list of objects: {cause}") from cause
     place, told = wrong[0]
-    raise InputError(f"result {place}: {told}{_more(len(wrong))}") from cause
+    raise InputError(f"result {place}: {told}{more(len(wrong))}") from cause
 
 
 def refuse_wrong(results: "Results", truth: "Coco", kind: str, *, partial: bool) -> None:
@@ -58,7 +59,7 @@ def refuse_wrong(results: "Results", truth: "Coco", kind: str, *, partial: bool)
     first = int(np.argmax(wrong))
     told = next(message for members, message in problems if members[first])
     image = results.image_ids[first]
-    raise InputError(f"result {first} (image {image}): {told(first)}{_more(int(wrong.sum()))}")
+    raise InputError(f"result {first} (image {image}): {told(first)}{more(int(wrong.sum()))}")
 
 
 def _malformed(entry: Any, kind: str) -> str | None:
@@ -68,15 +69,15 @@ def _malformed(entry: Any, kind: str) -> str | None:
     for key in ("image_id", "category_id"):
         value = entry.get(key)
         if not is_number(type(value), whole=True) or abs(entry[key]) >= 2**63:
-            return f"{key} must be a whole number, got {_brief(value)}"
+            return f"{key} must be a whole number, got {brief(value)}"
     if not is_number(type(entry.get("score")), whole=False):
-        return f"score must be a number, got {_brief(entry.get('score'))}"
+        return f"score must be a number, got {brief(entry.get('score'))}"
     if kind != "bbox":
         return None if "segmentation" in entry else "has no segmentation"
     box = entry.get("bbox")
     sides = list(box) if isinstance(box, list | tuple | np.ndarray) else []
     if len(sides) != 4 or not all(is_number(type(side), whole=False) for side in sides):
-        return f"bbox must be four numbers x, y, width, height, got {_brief(box)}"
+        return f"bbox must be four numbers x, y, width, height, got {brief(box)}"
     return None
 
 
@@ -155,12 +156,3 @@ def _sizes(images: list[dict[str, Any]], image_ids: Ints) -> Floats:
     sides = np.array([[i.get("height", 0), i.get("width", 0)] for i in order], np.float64)
     found: Floats = sides[np.minimum(np.searchsorted(ids, image_ids), len(ids) - 1)]
     return found
-
-
-def _more(count: int) -> str:
-    return f" (and {count - 1} more)" if count > 1 else ""
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

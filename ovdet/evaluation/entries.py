@@ -1,6 +1,7 @@
 """Fields of entries that come from a JSON file: given back with their type, or refused by name."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ovdet.structures import InputError
@@ -73,6 +74,21 @@ def field(entry: Any, key: str, where: str) -> Any:
     if not isinstance(entry, dict):
         raise InputError(f"{where} must be an object, got {brief(entry)}")
     return entry.get(key)
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise for the first of some problems and say how many more there are; none is fine.
+
+    Raises:
+        InputError: If there is one.
+    """
+    if problems:
+        raise InputError(f"{problems[0]}{more(len(problems))}")
+
+
+def more(count: int) -> str:
+    """Return what a message says after the first of ``count`` problems."""
+    return f" (and {count - 1} more)" if count > 1 else ""
 
 
 def brief(value: Any) -> str:

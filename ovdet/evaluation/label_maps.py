@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ovdet.evaluation.entries import more, refuse
 from ovdet.evaluation.semantic import confusion_matrix, evaluate_semantic, relabel
 from ovdet.structures import InputError, Vocabulary
 
@@ -41,18 +42,24 @@ def evaluate_label_maps(
 
     Raises:
         InputError: If a folder holds no maps, a prediction is missing or of no known image, or a
-            map cannot be read, has another size than its truth or holds a value that is no class.
+            map cannot be read, has another size than its truth or holds a value that is no class;
+            the first such map is named, the others counted.
     """
     known, found = _maps(truth), _maps(results)
     _match(known, found, results)
     size = len(vocabulary)
     confusion = np.zeros((size, size + 1), np.int64)
+    wrong: list[str] = []
     for name, path in known.items():
-        theirs, mine = _classes(path), _classes(found[name], last)
+        theirs = _classes(path)
         try:
+            mine = _classes(found[name], last)
             confusion += confusion_matrix(theirs, mine, size)
         except InputError as error:
-            raise InputError(f"{found[name]} against {path}: {error}") from error
+            told = str(error)
+            named = told.startswith(str(found[name]))
+            wrong.append(told if named else f"{found[name]} against {path}: {told}")
+    refuse(wrong)
     names: Sequence[str] = vocabulary.names if classes else ()
     return evaluate_semantic(confusion, vocabulary.novel_mask, absent=absent, names=names)
 
@@ -76,8 +83,7 @@ def _match(known: dict[Path, Path], found: dict[Path, Path], results: Path) -> N
     strange = [name for name in found if name not in known]
     for names, what in ((missing, "lacks a map for"), (strange, "holds a map of the unknown")):
         if names:
-            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            raise InputError(f"{results}: {what} image {names[0]}{more}")
+            raise InputError(f"{results}: {what} image {names[0]}{more(len(names))}")
 
 
 def _classes(path: Path, last: int | None = None) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from ovdet.structures import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
 
     from ovdet.evaluation.report import Judged
 
@@ -32,6 +33,8 @@ _RIGHT, _WRONG, _MISSED = "#00c060", "#ff3030", "#ffb000"
 _SHOWN = 640  # px; longer sides are reduced
 _NAME = 22  # characters of a class name that are shown
 _BOXES = 60  # of a kind in one image that are drawn; more would hide it
+
+_Label = tuple[NDArray[np.float64], str, str]  # box x, y, width, height; colour; name
 
 
 def draw_page(judged: "Judged", truth: Coco, results: Results, image_dir: Path | None) -> bytes:
@@ -54,7 +57,10 @@ def draw_page(judged: "Judged", truth: Coco, results: Results, image_dir: Path |
     )
     for number, draw in enumerate(_PANELS):
         draw(figure.add_subplot(panels[divmod(number, 3)]), judged)
-    title = "Images with most errors: right (green), wrong (red), missed (dashed)"
+    title = (
+        "Images with most errors: right (green), wrong (red), missed (dashed); "
+        "named where there is room"
+    )
     figure.text(0.5, 0.45, title, ha="center", fontsize=13)
     frames = figure.add_gridspec(2, 5, left=0.01, right=0.99, top=0.43, bottom=0.01, wspace=0.03)
     for number, image in enumerate(judged.worst_images()):
@@ -72,12 +78,16 @@ def _curves(panel: "Axes", judged: "Judged") -> None:
             curves = judged.curves[row][members]
             curves = curves[~np.isnan(curves[:, 0])]
             if len(curves):
-                label = f"{group}, IoU {0.5 + 0.05 * row:.2g}: {100 * curves.mean():.1f}"
+                label = f"{group} at {0.5 + 0.05 * row:.2g}: {100 * curves.mean():.1f}"
                 colour = _COLOURS[group]
                 panel.plot(RECALLS, curves.mean(axis=0), style, color=colour, label=label)
-    panel.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision, mean over classes")
-    panel.set_title("Precision and recall")
-    panel.legend(fontsize=8, framealpha=0.6, loc="upper right")
+    panel.set(xlim=(0, 1), xlabel="recall", ylabel="precision, mean over classes")
+    panel.set_title("Precision and recall, at two IoU")
+    lines = panel.get_lines()
+    lines = lines[::2] + lines[1::2]  # a column for each IoU, above all curves
+    panel.legend(handles=lines, fontsize=8, ncols=2, handlelength=1.6, loc="upper center")
+    panel.set_ylim(0, 1.06 + 0.04 * len(lines))
+    panel.set_yticks(np.linspace(0, 1, 6))
 
 
 def _causes(panel: "Axes", judged: "Judged") -> None:
@@ -107,7 +117,7 @@ def _scores(panel: "Axes", judged: "Judged") -> None:
     known = calibration.count > 0
     panel.plot(calibration.score[known], calibration.precision[known], "o", color="#0072b2")
     for x, y, count in zip(low + width / 2, height, calibration.count, strict=True):
-        panel.text(x, y + 0.03, f"{count}", ha="center", fontsize=7)
+        panel.text(x, y + 0.03, _brief(count), ha="center", fontsize=7)
     panel.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="score (number of detections)")
     panel.set_ylabel("precision at IoU 0.5")
     panel.set_title(f"Scores: expected calibration error {100 * calibration.error:.1f} %")
@@ -183,38 +193,55 @@ def _show(
     held = np.flatnonzero(~judged.missed & (overlaps.object_image == image))
     picture, scale = _picture(entry, image_dir)
     frame.imshow(picture)
+    frame.set(xlim=(0, picture.shape[1]), ylim=(picture.shape[0], 0))
+    frame.set_title(f"{entry['id']}: {len(wrong)} wrong, {len(lost)} missed", fontsize=10)
+    labels: list[_Label] = []
     for chosen, colour, style in ((held, _RIGHT, "-"), (lost, _MISSED, "--")):
         for i in chosen[:_BOXES]:
-            annotation = truth["annotations"][overlaps.annotation[i]]
-            name = judged.names[overlaps.object_label[i]] if style == "--" else ""
-            _box(frame, np.array(annotation["bbox"]) * scale, colour, style, name)
+            box = np.array(truth["annotations"][overlaps.annotation[i]]["bbox"]) * scale
+            _outline(frame, box, colour, style)
+            if style == "--":
+                labels.append((box, colour, _short(judged.names[overlaps.object_label[i]], _NAME)))
     for i in wrong[:_BOXES]:
+        box = _sides(results, int(overlaps.result[i])) * scale
+        _outline(frame, box, _WRONG, "-")
         name = f"{_short(judged.names[overlaps.label[i]], _NAME)} {overlaps.score[i]:.2f}"
-        _box(frame, _sides(results, int(overlaps.result[i])) * scale, _WRONG, "-", name)
-    frame.set_xlim(0, picture.shape[1])
-    frame.set_ylim(picture.shape[0], 0)
-    frame.set_title(f"{entry['id']}: {len(wrong)} wrong, {len(lost)} missed", fontsize=10)
+        labels.append((box, _WRONG, name))
+    _label(frame, labels)
 
 
-def _box(frame: "Axes", box: NDArray[np.float64], colour: str, style: str, name: str) -> None:
+def _outline(frame: "Axes", box: NDArray[np.float64], colour: str, style: str) -> None:
     from matplotlib.patches import Rectangle
 
     x, y, width, height = box.tolist()
-    frame.add_patch(
-        Rectangle(
-            (x, y), width, height, fill=False, edgecolor=colour, linestyle=style, linewidth=1.6
-        )
-    )
-    if name:
-        frame.text(
-            x,
-            y,
-            _printable(name, _NAME + 8),
-            fontsize=7,
-            verticalalignment="bottom",
-            clip_on=True,
-            bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
-        )
+    patch = Rectangle((x, y), width, height, fill=False, edgecolor=colour, linestyle=style)
+    patch.set_linewidth(1.6)
+    frame.add_patch(patch)
+
+
+def _label(frame: "Axes", labels: list[_Label]) -> None:
+    """Write names at their boxes, each where no other stands; where there is no room, none."""
+    frame.apply_aspect()  # extents are asked for before anything is drawn
+    inside = frame.get_window_extent()
+    taken: list[Bbox] = []
+    for (x, y, _, height), colour, name in labels:
+        places = [(y, "bottom"), (y, "top"), (y + height, "bottom"), (y + height, "top")]
+        for place, side in places:
+            text = frame.text(
+                x,
+                place,
+                _printable(name, 2 * _NAME),
+                fontsize=7,
+                verticalalignment=side,
+                bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+            )
+            extent = text.get_window_extent().padded(1.5)
+            within = inside.x0 <= extent.x0 and extent.x1 <= inside.x1
+            within = within and inside.y0 <= extent.y0 and extent.y1 <= inside.y1
+            if within and not any(extent.overlaps(other) for other in taken):
+                taken.append(extent)
+                break
+            text.remove()
 
 
 def _sides(results: Results, place: int) -> NDArray[np.float64]:
@@ -246,6 +273,15 @@ def _picture(entry: dict[str, Any], image_dir: Path | None) -> tuple[NDArray[np.
             return np.asarray(shown), scale
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as an image: {error}") from error
+
+
+def _brief(count: float) -> str:
+    """Return a whole number in few characters, as its bar is narrow: 950, 9.5k, 95k."""
+    if count < 1000:
+        return f"{count:.0f}"
+    unit = "k" if count < 1e6 else "M"
+    shown = count / (1e3 if unit == "k" else 1e6)
+    return f"{shown:.1f}{unit}" if shown < 9.95 else f"{shown:.0f}{unit}"
 
 
 def _printable(name: str, length: int) -> str:

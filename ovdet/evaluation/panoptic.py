@@ -6,6 +6,7 @@ by more than half; PQ = SQ x RQ = sum of IoU / (TP + FP / 2 + FN / 2), for each 
 over the classes that the truth or the predictions hold.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ovdet.evaluation.entries import whole
+from ovdet.evaluation.entries import refuse, whole
 from ovdet.evaluation.precision import mean_known
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Sample, read_json
@@ -145,7 +146,8 @@ def evaluate_panoptic_files(
         The figures of :func:`evaluate_panoptic`.
 
     Raises:
-        InputError: If a file is not usable, or the predictions are not of the truth's images.
+        InputError: If a file is not usable, or the predictions are not of the truth's images, of
+            its size, or of its categories; the first such image is named, the others counted.
     """
     record, found = _read(truth, "categories"), _read(results)
     ids, names, things = _categories(record["categories"], truth)
@@ -153,14 +155,19 @@ def evaluate_panoptic_files(
     answers = _answers(record["annotations"], found["annotations"], results)
     folders = truth_dir or truth.with_suffix(""), results_dir or results.with_suffix("")
     counts = np.zeros((4, len(ids)))
+    wrong: list[str] = []
     for entry in record["annotations"]:
         number = entry["image_id"]
-        theirs = _segments(entry, folders[0], place, f"{truth}: image {number}")
-        mine = _segments(answers[number], folders[1], place, f"{results}: image {number}")
         try:
+            theirs = _segments(entry, folders[0], place)
+        except InputError as error:
+            raise InputError(f"{truth}: image {number}: {error}") from error
+        try:
+            mine = _segments(answers[number], folders[1], place)
             counts += panoptic_counts(theirs, mine, len(ids))
         except InputError as error:
-            raise InputError(f"{results}: image {number}: {error}") from error
+            wrong.append(f"{results}: image {number}: {error}")
+    refuse(wrong)
     novel = [number in set(novel_ids) for number in ids]
     return evaluate_panoptic(counts, things, novel, names if classes else ())
 
@@ -266,23 +273,19 @@ def _answers(truth: list[Any], found: list[Any], path: Path) -> dict[int, dict[s
         ("of an unknown", set(answers) - known),
         ("missing for", known - set(answers)),
     ):
-        if odd:
-            more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
-            raise InputError(f"{path}: a prediction is {what} image {min(odd)}{more}")
-    if len(answers) < len(found):
-        raise InputError(f"{path}: must predict each image once, some stand twice")
+        refuse([f"{path}: a prediction is {what} image {number}" for number in sorted(odd)])
+    seen = Counter(entry["image_id"] for entry in found)
+    refuse([f"{path}: image {n} is predicted {k} times" for n, k in seen.items() if k > 1])
     return answers
 
 
-def _segments(entry: dict[str, Any], folder: Path, place: dict[int, int], where: str) -> Segments:
+def _segments(entry: dict[str, Any], folder: Path, place: dict[int, int]) -> Segments:
     labels: dict[int, int] = {}
     for info in entry["segments_info"]:
-        number = whole(info, "id", f"{where}: a segment")
-        category = whole(info, "category_id", f"{where}: segment {number}")
+        number = whole(info, "id", "a segment")
+        category = whole(info, "category_id", f"segment {number}")
         if category not in place:
-            raise InputError(
-                f"{where}: segment {number} names category {category}, unknown to the truth"
-            )
+            raise InputError(f"segment {number} names category {category}, unknown to the truth")
         labels[number] = place[category]
     crowds = [info["id"] for info in entry["segments_info"] if info.get("iscrowd")]
     return Segments.of(read_ids(folder / entry["file_name"]), labels, crowds)

@@ -11,6 +11,13 @@ from ovdet.evaluation.results import KINDS, Results, read_results
 from ovdet.evaluation.truth import Coco, read_truth
 from ovdet.structures import InputError, Vocabulary, read_json
 
+ABSENT = {
+    "skip": "count nowhere",
+    "claimed": "count as 0 where some pixel was given them",
+    "zero": "count as 0",
+}
+"""What becomes of classes without a pixel in the truth, by the names of ``evaluate_semantic``."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -24,6 +31,9 @@ class Question:
         partial: Leave out results of images and classes that the truth has not.
         backend: Who computes average precision.
         classes: Also give each class's figure.
+        absent: Of label maps, which classes without truth count: see
+            :func:`~ovdet.evaluation.evaluate_semantic`.
+        last: Of label maps, a class that also takes all predictions beyond it.
     """
 
     truth: Path
@@ -33,6 +43,8 @@ class Question:
     partial: bool = False
     backend: str = "hotcoco"
     classes: bool = False
+    absent: str = "skip"
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class Answer:
         truth: The COCO object that counted, where a report can be made of it.
         found: The detections that counted.
         novel_ids: Category ids of the novel classes.
+        fixed: Whether the best of a class over the set counted, as in fixed AP.
     """
 
     figures: dict[str, float]
@@ -52,6 +65,7 @@ class Answer:
     truth: Coco | None = None
     found: Results | None = None
     novel_ids: tuple[int, ...] = ()
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +248,7 @@ def _federated(question: Question, *, fixed: bool) -> Answer:
             f"{short:,} of {len(truth['categories']):,} classes have fewer than 10,000 results; "
             "results that were cut by image give no fixed AP",
         )
-    return Answer(figures, notes, truth, found, novel)
+    return Answer(figures, notes, truth, found, novel, fixed)
 
 
 def _panoptic(question: Question) -> Answer:
@@ -255,9 +269,14 @@ def _semantic(question: Question) -> Answer:
 
     vocabulary = question.vocabulary or Vocabulary(())
     figures = evaluate_label_maps(
-        question.truth, question.results, vocabulary, classes=question.classes
+        question.truth,
+        question.results,
+        vocabulary,
+        last=question.last,
+        absent=question.absent,
+        classes=question.classes,
     )
-    return Answer(figures, ("classes without a pixel in the truth count nowhere",))
+    return Answer(figures, (f"classes without a pixel in the truth {ABSENT[question.absent]}",))
 
 
 def _sets(question: Question) -> Answer:
@@ -280,19 +299,30 @@ def _expressions(question: Question) -> Answer:
 
 
 def _classification(question: Question) -> Answer:
-    from ovdet.evaluation.recognition import evaluate_classification
+    from ovdet.evaluation.answers import evaluate_classification
 
-    truth, results = read_truth(question.truth), _both(question)[1]
+    truth, results = read_truth(question.truth), _list(question.results)
     return Answer(evaluate_classification(truth, results))
 
 
+def _retrieval(question: Question) -> Answer:
+    from ovdet.evaluation.answers import evaluate_retrieval
+
+    return Answer(evaluate_retrieval(_list(question.truth), _list(question.results)))
+
+
 def _both(question: Question) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    truth, results = read_json(question.truth), read_json(question.results)
+    truth = read_json(question.truth)
     if not isinstance(truth, dict):
         raise InputError(f"{question.truth}: must be a COCO object with 'sentences'")
-    if not isinstance(results, list):
-        raise InputError(f"{question.results}: must be a list of results")
-    return truth, results
+    return truth, _list(question.results)
+
+
+def _list(path: Path) -> list[dict[str, Any]]:
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: must be a list, got {type(entries).__name__}")
+    return entries
 
 
 def _detections(question: Question, truth: Coco) -> tuple[Results, tuple[str, ...]]:
@@ -400,6 +430,8 @@ PROTOCOLS: dict[str, Protocol] = {
             ("RQ", "all/RQ"),
             ("things PQ", "things/PQ"),
             ("stuff PQ", "stuff/PQ"),
+            ("seen PQ", "seen/PQ"),
+            ("unseen PQ", "unseen/PQ"),
         ),
         prefix="panoptic",
     ),
@@ -432,5 +464,18 @@ PROTOCOLS: dict[str, Protocol] = {
         _classification,
         (("top-1", "top1"), ("top-5", "top5")),
         prefix="zero_shot",
+    ),
+    "retrieval": Protocol(
+        "images and sentences that find each other; rankings, best first",
+        _retrieval,
+        (
+            ("image to text R@1", "image_to_text@1"),
+            ("R@5", "image_to_text@5"),
+            ("R@10", "image_to_text@10"),
+            ("text to image R@1", "text_to_image@1"),
+            ("R@5", "text_to_image@5"),
+            ("R@10", "text_to_image@10"),
+        ),
+        prefix="retrieval",
     ),
 }

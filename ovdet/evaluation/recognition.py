@@ -1,14 +1,11 @@
 """How well pictures and sentences find each other, and pictures their class."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from ovdet.evaluation.entries import finite, whole
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Sample
 
@@ -47,74 +44,6 @@ def zero_shot_accuracy(
 def zero_shot_top1(images: Tensor, classes: Tensor, labels: Tensor) -> float:
     """Return the part of pictures whose nearest class is their own; see the function above."""
     return zero_shot_accuracy(images, classes, labels, (1,))["top1"]
-
-
-def evaluate_classification(
-    truth: dict[str, list[dict[str, Any]]],
-    results: list[dict[str, Any]],
-    tops: Sequence[int] = (1, 5),
-) -> dict[str, float]:
-    """Score classes that were given to images.
-
-    Args:
-        truth: A COCO object whose annotations name one ``category_id`` an image.
-        results: ``image_id``, ``category_id`` and ``score``; those of an image in any order.
-        tops: The k to report.
-
-    Returns:
-        ``top<k>``, the part of the annotated images whose class is among their best k results, in
-        [0, 1]; of equal scores the wrong ones come first. NaN without annotations. And ``images``,
-        how many are annotated.
-
-    Raises:
-        InputError: If an image has several classes, or a result is of an unknown image or class or
-            has a score that is not finite.
-    """
-    own = _own_classes(truth)
-    answers = _answers(truth, results)
-    best: dict[int, float] = {}
-    for image, category, score in answers:
-        if own.get(image) == category:
-            best[image] = max(best.get(image, -np.inf), score)
-    ahead = dict.fromkeys(best, 1)  # itself
-    for image, category, score in answers:
-        if image in best and category != own[image]:
-            ahead[image] += score >= best[image]
-    place = np.array([ahead.get(image, np.inf) for image in own])
-    report = {f"top{k}": float((place <= k).mean()) if own else float("nan") for k in tops}
-    return report | {"images": float(len(own))}
-
-
-def _own_classes(truth: dict[str, list[dict[str, Any]]]) -> dict[int, int]:
-    own: dict[int, int] = {}
-    for number, annotation in enumerate(truth["annotations"]):
-        where = f"annotation {number}"
-        image, category = (whole(annotation, key, where) for key in ("image_id", "category_id"))
-        if own.setdefault(image, category) != category:
-            raise InputError(f"an image must have one class, image {image} has several")
-    return own
-
-
-def _answers(
-    truth: dict[str, list[dict[str, Any]]], results: list[dict[str, Any]]
-) -> list[tuple[int, int, float]]:
-    """Return image, category and score of each result."""
-    images = {whole(image, "id", f"image {i}") for i, image in enumerate(truth["images"])}
-    categories = {
-        whole(entry, "id", f"category {i}") for i, entry in enumerate(truth["categories"])
-    }
-    answers = []
-    for number, result in enumerate(results):
-        where = f"result {number}"
-        image, category = (whole(result, key, where) for key in ("image_id", "category_id"))
-        for key, value, known in (
-            ("image_id", image, images),
-            ("category_id", category, categories),
-        ):
-            if value not in known:
-                raise InputError(f"{where} names {key} {value}, unknown to the truth")
-        answers.append((image, category, finite(result, "score", where)))
-    return answers
 
 
 def retrieval_recall(

@@ -89,6 +89,8 @@ def write_report(
     kind: str = "bbox",
     image_dir: Path | None = None,
     novel_ids: Collection[int] = (),
+    *,
+    fixed: bool = False,
 ) -> list[Path]:
     """Write ``report.json``, ``report.md`` and ``report.png``.
 
@@ -99,6 +101,7 @@ def write_report(
         kind: ``bbox``, ``segm`` or ``boundary``.
         image_dir: The folder of the images that the picture shows; None draws boxes on grey.
         novel_ids: Category ids of the novel classes; all others are base.
+        fixed: Where LVIS's rules hold, judge the 10,000 best of a class, as fixed AP does.
 
     Returns:
         The files that were written.
@@ -111,7 +114,7 @@ def write_report(
     from ovdet.evaluation.page import draw_page
 
     found = results if isinstance(results, Results) else as_results(results, truth, kind)
-    judged = judge(truth, found, kind, novel_ids)
+    judged = judge(truth, found, kind, novel_ids, fixed=fixed)
     record = _record(judged, truth, kind)
     files = {
         "report.json": (json.dumps(_known(record), indent=1) + "\n").encode(),
@@ -128,9 +131,11 @@ def judge(
     results: Results | Sequence[dict[str, Any]],
     kind: str = "bbox",
     novel_ids: Collection[int] = (),
+    *,
+    fixed: bool = False,
 ) -> Judged:
     """Return all that the report says, as arrays; arguments and errors as :func:`write_report`."""
-    overlaps = find_overlaps(truth, results, kind, lowest=0.1)
+    overlaps = find_overlaps(truth, results, kind, lowest=0.1, fixed=fixed)
     positives = overlaps.positives
     if not positives.any():
         raise InputError("the truth must hold an object to report on, got none")
@@ -222,6 +227,7 @@ def _record(judged: Judged, truth: Coco, kind: str) -> dict[str, Any]:
     }
     return {
         "kind": kind,
+        "rule": overlaps.rule,
         "images": len(overlaps.images),
         "objects": len(overlaps.object_label),
         "detections": len(overlaps.score),
@@ -316,7 +322,8 @@ def _markdown(record: dict[str, Any]) -> str:
     parts = [
         f"# Report on {record['kind']}: "
         + ", ".join(f"{record[key]:,} {key}".replace(",", " ") for key in counted),
-        "Figures in %, thresholds as they stand in the results; - is what cannot be measured.",
+        "Figures in %, thresholds as they stand in the results; - is what cannot be measured. "
+        f"Rule: {record['rule']}.",
         "## Average precision",
         _table([{"classes": name, **row} for name, row in _sized(record["summary"])]),
         "## What is lacking at IoU 0.5",

@@ -64,13 +64,16 @@ class Results:
             groups: [D], such as ``image_ids``.
             count: At least 1.
         """
+        kept = self.find_best(groups, count)
+        return self if len(kept) == len(self) else self.take(kept)
+
+    def find_best(self, groups: Ints, count: int) -> Ints:
+        """Return the places of what :meth:`best` keeps, ascending."""
         sizes = np.unique(groups, return_counts=True)[1]
-        if sizes.max(initial=0) <= count:
-            return self
         order = np.lexsort((-self.scores, groups))
         rank = np.arange(len(self)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        kept = np.sort(order[rank < count])
-        return self.take(kept)
+        kept: Ints = np.sort(order[rank < count])
+        return kept
 
 
 class _Chosen(Sequence[Rle]):

@@ -12,14 +12,15 @@ from ovdet.structures import atomic_write
 
 _CHUNK = 2**20
 _OF_CLASSES = {"AP", "AP50", "PQ", "IoU"}
-_COUNTS = {"classes", "absent classes", "images", "sets", "phrases", "expressions"}
+_COUNTS = {"classes", "absent classes", "images", "captions", "sets", "phrases", "expressions"}
 _WIDEST = 10
 
 
 def write_scores(folder: Path, name: str, question: Question, answer: Answer) -> list[Path]:
     """Write ``scores.json`` and ``scores.md``.
 
-    Both name the protocol, the files with their sha256 and the version, so that others can check.
+    Both name the protocol, the files and the class names with their sha256, and the version, so
+    that others can check. Figures of single classes stand in a table of their own.
 
     Args:
         folder: Where to write; made where it is missing.
@@ -58,6 +59,12 @@ def describe(name: str, question: Question, answer: Answer) -> dict[str, Any]:
     }
     if protocol.kinds:
         record |= {"kind": question.kind, "backend": question.backend}
+    if name == "semantic":
+        record |= {"absent": question.absent, "last": question.last}
+    if question.vocabulary is not None:
+        names, novel = question.vocabulary.names, question.vocabulary.novel_mask
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        record["classes"] = {"count": len(names), "novel": sum(novel), "names_sha256": digest}
     return record
 
 
@@ -100,6 +107,12 @@ def _markdown(record: dict[str, Any], answer: Answer) -> str:
         f"- {key}: `{record[key]['name']}`, sha256 `{record[key].get('sha256', 'a folder')}`"
         for key in ("truth", "results")
     ]
+    if "classes" in record:
+        names = record["classes"]
+        files.append(
+            f"- classes: {names['count']}, {names['novel']} of them novel; names, a line each, "
+            f"sha256 `{names['names_sha256']}`"
+        )
     parts = [
         f"# {what}: {record['headline']}",
         f"{record['about']}; figures in %, - is what cannot be measured. {record['version']}.",
@@ -107,7 +120,27 @@ def _markdown(record: dict[str, Any], answer: Answer) -> str:
         *(f"Note: {note}." for note in record["notes"]),
         "\n".join(table(answer.figures)),
     ]
+    if single := _of_classes(answer.figures):
+        parts += ["## Classes", "\n".join(single)]
     return "\n\n".join(parts) + "\n"
+
+
+def _of_classes(figures: dict[str, float]) -> list[str]:
+    """Return the figures of single classes as a Markdown table, a line each; nothing without."""
+    rows: dict[str, dict[str, float]] = {}
+    measures: dict[str, None] = {}
+    for key, value in figures.items():
+        measure, _, name = key.partition("/")
+        if measure in _OF_CLASSES and name:
+            rows.setdefault(name, {})[measure] = value
+            measures[measure] = None
+    if not rows:
+        return []
+    lines = [["class", *measures], ["---", *("---:" for _ in measures)]]
+    for name, row in rows.items():
+        shown = " ".join(name.split()).replace("|", "\\|")
+        lines.append([shown, *(percent(row.get(m, math.nan)) for m in measures)])
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _identify(path: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ import contextlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -88,13 +89,16 @@ def measure(
         kind: ``bbox``, ``segm`` or ``boundary``.
         rules: What counts.
         backend: One of ``BACKENDS``. ``boundary``, and LVIS's objects to ``ignore``, are always
-            done by ``numpy``, because the others do not know them.
+            done by ``numpy``, because the others do not know them. Where hotcoco is not installed
+            the figures are the same and take longer: pycocotools gives them, or ``numpy`` for LVIS.
 
     Raises:
         InputError: If ``backend`` is unknown, or pycocotools is asked for LVIS's rules or the
             ``numpy`` one to overlook classes.
     """
     check_backend(backend)
+    if backend == "hotcoco" and find_spec("hotcoco") is None:
+        backend = "numpy" if rules.federated else "pycocotools"
     ignored = rules.federated and any(entry.get("ignore") for o in truth.objects for entry in o)
     if backend == "numpy" or kind == "boundary" or ignored:
         from ovdet.evaluation.matching import measure_plainly

@@ -1,26 +1,42 @@
 """Features to regions, boxes, masks, embeddings and logits. Never a sample."""
 
 from ovdet.heads.boxes import Assignment, BoxHead, RegionSampler
-from ovdet.heads.classify import CosineClassifier, RegionBranch
-from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder
+from ovdet.heads.classify import CosineClassifier, RegionBranch, SigmoidClassifier
+from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder, TowerEmbedder
 from ovdet.heads.fuse import FirstScores, GeometricScores
+from ovdet.heads.left_out import FederatedClasses, NovelClasses
 from ovdet.heads.masks import MaskHead
 from ovdet.heads.proposals import RpnProposals
+from ovdet.heads.queries import QueryDecoder, QueryEncoder
+from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
+from ovdet.heads.query_proposals import QueryProposals
+from ovdet.heads.sets import SetCriterion, SetTerms
 from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
 
 __all__ = [
     "Assignment",
     "BoxHead",
+    "ConditionClassifier",
     "CosineClassifier",
+    "FederatedClasses",
     "FirstScores",
     "GeometricScores",
     "MaskHead",
     "MobileNetEmbedder",
+    "NovelClasses",
+    "QueryClassifier",
+    "QueryDecoder",
+    "QueryEncoder",
+    "QueryProposals",
     "RegionBranch",
     "RegionSampler",
     "RoiEmbedder",
     "RpnProposals",
+    "SetCriterion",
+    "SetTerms",
+    "SigmoidClassifier",
     "TokenDotHead",
+    "TowerEmbedder",
     "own_tokens",
     "token_owners",
 ]

@@ -3,11 +3,13 @@
 Shapes: R regions, c channels, S pooled side, F hidden width, D embedding width.
 """
 
+import torch
 from torch import Tensor, nn
 
 from ovdet.ops import pool_regions, unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import Regions
+from ovdet.vision import Frozen
 from ovdet.vision.mobilenet import mobilenet_blocks
 
 
@@ -73,6 +75,35 @@ class RoiEmbedder(nn.Module):
     def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, D], unit norm."""
         return self.embed(self.hidden(levels, regions, image_size))
+
+
+@MODELS.register_module()
+class TowerEmbedder(nn.Module):
+    """A region as a frozen image tower's own pooling sees the tower's map of it.
+
+    The trunk's last level is the tower's, of the whole picture, so that one pass of the tower
+    serves all regions (F-VLM, Kuo 2023, Sec. 3.3). Nothing here learns.
+
+    Args:
+        pool: [R, c, S, S] to [R, D], the tower's. None where the level is a dense readout
+            [B, D, h, w] already (a ViT's projected tokens): its cells are averaged.
+        size: S, the side of the map that the pooling was trained on; 1 for a dense readout.
+        samples: Points read a cell and axis when pooling.
+    """
+
+    def __init__(self, pool: nn.Module | None = None, *, size: int = 1, samples: int = 2) -> None:
+        super().__init__()
+        self.pool = None if pool is None else Frozen(pool)
+        self.size = size
+        self.samples = samples
+
+    @torch.no_grad()
+    def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
+        """Return [R, D], unit norm, read from the last of the levels."""
+        pooled = pool_regions(levels[-1:], regions, self.size, image_size, self.samples)
+        if self.pool is None:
+            return unit_norm(pooled.mean(dim=(2, 3)))
+        return unit_norm(self.pool(pooled))
 
 
 @MODELS.register_module()

@@ -23,18 +23,23 @@ class GeometricScores(nn.Module):
     Args:
         base_share: Exponent of the second branch on base classes, in [0, 1].
         novel_share: Exponent of the second branch on novel classes, in [0, 1].
+        normalize: Whether a region's scores and its background are scaled to a sum of 1 again. The
+            background is what the first branch leaves of 1, so it must be a softmax.
 
     Raises:
         ValueError: If a share lies outside [0, 1].
     """
 
-    def __init__(self, *, base_share: float = 1 / 3, novel_share: float = 2 / 3) -> None:
+    def __init__(
+        self, *, base_share: float = 1 / 3, novel_share: float = 2 / 3, normalize: bool = False
+    ) -> None:
         super().__init__()
         for share in (base_share, novel_share):
             if not 0 <= share <= 1:
                 raise ValueError(f"a share must lie in [0, 1], got {share}")
         self.base_share = base_share
         self.novel_share = novel_share
+        self.normalize = normalize
 
     def forward(self, probabilities: list[Tensor], novel: Tensor) -> Tensor:
         """Return [R, C], in [0, 1].
@@ -44,10 +49,14 @@ class GeometricScores(nn.Module):
             novel: [C], bool.
         """
         first, second = probabilities
-        return fuse_geometric(
+        fused = fuse_geometric(
             first,
             second,
             novel.to(torch.bool),
             base_share=self.base_share,
             novel_share=self.novel_share,
         )
+        if not self.normalize:
+            return fused
+        background = (1 - first.sum(dim=1, keepdim=True)).clamp(min=0)
+        return fused / (fused.sum(dim=1, keepdim=True) + background)

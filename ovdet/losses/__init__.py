@@ -2,6 +2,18 @@
 
 from ovdet.losses.boxes import giou_loss, l1_loss
 from ovdet.losses.classification import sigmoid_focal
-from ovdet.losses.contrastive import InfoNce
+from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
+from ovdet.losses.queue import FeatureQueue
+from ovdet.losses.weak import InBatchBce
 
-__all__ = ["InfoNce", "giou_loss", "l1_loss", "sigmoid_focal"]
+__all__ = [
+    "FeatureQueue",
+    "GroupedInfoNce",
+    "InBatchBce",
+    "InfoNce",
+    "PairedInfoNce",
+    "giou_loss",
+    "l1_loss",
+    "masked_infonce",
+    "sigmoid_focal",
+]

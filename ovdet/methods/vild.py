@@ -5,7 +5,8 @@ Distillation", ICLR 2022, https://arxiv.org/abs/2104.13921, Sec. 3.3 (image bran
 
 Slots: objectives (the distillation) and labeler (the teacher's view of proposals, written once).
 ViLD's proposals, classifiers, score mean and templates are shared parts, chosen in
-configs/methods/vild/. Shapes: B images, R regions, D embedding width, S crop side (px).
+configs/methods/vild/, and so is the teacher (``CropTeacher``). Shapes: B images, R regions, D
+embedding width.
 """
 
 from dataclasses import replace
@@ -14,52 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ovdet.ops import crop_regions, enlarge, unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import Flow, InputError, Regions, Sample, batch_images
-from ovdet.vision import Frozen
-
-
-@MODELS.register_module()
-class VildTeacher(nn.Module):
-    """What an image encoder sees in a box: the object itself, then with its surroundings.
-
-    Args:
-        encoder: Crops [R, 3, S, S], RGB in [0, 1], to embeddings [R, D]. Frozen here.
-        crop_size: S, the encoder's input side, px.
-        context: Side of the second, larger crop relative to the box; 1.5 in the paper.
-        chunk: Crops embedded at once.
-
-    Raises:
-        ValueError: If ``context`` is below 1.
-    """
-
-    def __init__(
-        self, encoder: nn.Module, *, crop_size: int = 224, context: float = 1.5, chunk: int = 256
-    ) -> None:
-        super().__init__()
-        if context < 1:
-            raise ValueError(f"context must be >= 1 (1 keeps the tight box), got {context}")
-        self.encoder = Frozen(encoder)
-        self.crop_size = crop_size
-        self.context = context
-        self.chunk = chunk
-
-    @torch.no_grad()
-    def forward(self, images: Tensor, regions: Regions) -> Tensor:
-        """Return the normalised sum of both views, [R, D], unit norm.
-
-        Args:
-            images: [B, 3, H, W], RGB in [0, 1].
-            regions: R boxes, xyxy, px of ``images``.
-        """
-        views = [self._embed(images, enlarge(regions, by, images)) for by in (1.0, self.context)]
-        return unit_norm(views[0] + views[1])
-
-    def _embed(self, images: Tensor, regions: Regions) -> Tensor:
-        starts = range(0, max(len(regions), 1), self.chunk)
-        pieces = [regions[start : start + self.chunk] for start in starts]
-        return torch.cat([self.encoder(crop_regions(images, p, self.crop_size)) for p in pieces])
 
 
 @MODELS.register_module()

@@ -11,20 +11,23 @@ from ovdet.ops.boxes import (
     from_centre_side,
     generalized_box_iou,
     grid_cells,
+    square_boxes,
     to_centre_side,
 )
-from ovdet.ops.matching import match_hungarian, match_regions, sample_balanced
-from ovdet.ops.regions import crop_regions, enlarge, pool_regions
+from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
+from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import cosine_logits, unit_norm
 
 __all__ = [
     "assign_atss",
+    "best_overlap",
     "box_area",
     "box_iou",
     "centerness",
     "clip_boxes",
     "cosine_logits",
     "crop_regions",
+    "cut_regions",
     "decode_deltas",
     "encode_deltas",
     "enlarge",
@@ -36,6 +39,7 @@ __all__ = [
     "match_regions",
     "pool_regions",
     "sample_balanced",
+    "square_boxes",
     "to_centre_side",
     "unit_norm",
 ]

@@ -63,6 +63,26 @@ def enlarge_boxes(boxes: Tensor, scale: float, height: int, width: int) -> Tenso
     return clip_boxes(torch.cat([centre - half, centre + half], dim=1), height, width)
 
 
+def square_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Widen the shorter side of boxes to the longer one, about their centres.
+
+    A square that would leave the image is moved into it; one larger than the image is clipped.
+
+    Args:
+        boxes: [R, 4], xyxy, px.
+        height: Image height, px.
+        width: Image width, px.
+
+    Returns:
+        [R, 4].
+    """
+    half = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1, keepdim=True) / 2
+    limit = boxes.new_tensor([width, height])
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centre = torch.minimum(torch.maximum(centre, half), torch.maximum(limit - half, half))
+    return clip_boxes(torch.cat([centre - half, centre + half], dim=1), height, width)
+
+
 def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
     """Return boxes [R, 4] moved inside an image of ``height`` x ``width`` px."""
     limit = boxes.new_tensor([width, height, width, height])

@@ -17,9 +17,7 @@ def match_regions(boxes: Tensor, truth: Tensor, threshold: float) -> Tensor:
     Returns:
         [R], int64, index into ``truth``, -1 where no truth reaches ``threshold``.
     """
-    if len(truth) == 0:
-        return torch.full((len(boxes),), -1, dtype=torch.int64, device=boxes.device)
-    overlap, index = box_iou(boxes, truth).max(dim=1)
+    overlap, index = best_overlap(boxes, truth)
     return torch.where(overlap >= threshold, index, -1)
 
 
@@ -44,6 +42,22 @@ def match_hungarian(cost: Tensor) -> Tensor:
     rows, columns = linear_sum_assignment(table.numpy())
     pairs = torch.stack([torch.as_tensor(rows), torch.as_tensor(columns)], dim=1)
     return pairs.to(cost.device, torch.int64)
+
+
+def best_overlap(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how much each box overlaps the truth that it overlaps most, and which one that is.
+
+    Args:
+        boxes: [R, 4], xyxy.
+        truth: [G, 4], xyxy, of the same image.
+
+    Returns:
+        Intersection over union [R], and [R], int64, index into ``truth``; 0 and -1 when G is 0.
+    """
+    if len(truth) == 0:
+        return boxes.new_zeros(len(boxes)), boxes.new_full((len(boxes),), -1, dtype=torch.int64)
+    overlap, index = box_iou(boxes, truth).max(dim=1)
+    return overlap, index
 
 
 def sample_balanced(matches: Tensor, count: int, positive_share: float) -> Tensor:

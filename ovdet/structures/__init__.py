@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ovdet.structures.flow import Flow, Text
     from ovdet.structures.memory import without_collection
     from ovdet.structures.phrases import PhraseVocabulary
+    from ovdet.structures.queries import Conditions, Decoded
     from ovdet.structures.regions import Regions
     from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
     from ovdet.structures.slots import (
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "IGNORED": "samples",
     "ClassifierSlot": "slots",
+    "Conditions": "queries",
+    "Decoded": "queries",
     "DensePrediction": "dense",
     "EmbedderSlot": "slots",
     "Flow": "flow",
@@ -55,6 +58,8 @@ _HOMES = {
 __all__ = [
     "IGNORED",
     "ClassifierSlot",
+    "Conditions",
+    "Decoded",
     "DensePrediction",
     "EmbedderSlot",
     "Flow",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor, nn
 
 from ovdet.structures.dense import DensePrediction
+from ovdet.structures.queries import Conditions, Decoded
 from ovdet.structures.regions import Regions
 from ovdet.structures.samples import Sample
 from ovdet.structures.vocabulary import Vocabulary
@@ -60,6 +61,8 @@ class Flow:
         embeddings: [R, D], unit norm, of the first branch.
         logits: One [R, C] or [R, C + 1] (background last) for each branch.
         dense: What a dense head says about its places; ``regions`` stay empty then.
+        conditions: What the queries are asked; None where every query knows all classes.
+        decoded: What each layer of a decoder says of its queries; ``regions`` stay empty then.
         embed: Regions to embeddings [R, D], by branch index, so that a method may ask about
             regions of its own choosing.
         classify: Embeddings [R, D] to logits, by branch index, against ``text``.
@@ -78,6 +81,8 @@ class Flow:
     embeddings: Tensor | None = None
     logits: list[Tensor] = field(default_factory=list)
     dense: DensePrediction | None = None
+    conditions: Conditions | None = None
+    decoded: list[Decoded] = field(default_factory=list)
     embed: Callable[[Regions, int], Tensor] | None = None
     classify: Callable[[Tensor, int], Tensor] | None = None
     embedders: Sequence[nn.Module] = ()

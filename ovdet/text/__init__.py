@@ -3,8 +3,9 @@
 from ovdet.text.bank import Bank
 from ovdet.text.blocks import TokenLayer
 from ovdet.text.captions import Caption, compose_caption, cut_names, positive_map, write_names
-from ovdet.text.classes import TextClasses
+from ovdet.text.classes import TextClasses, word_vector
 from ovdet.text.encoders import TextEncoder
+from ovdet.text.learned import LearnedPrompts
 from ovdet.text.prompts import clean_names, fill, load_templates
 from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.store import VectorStore, cache_folder
@@ -17,6 +18,7 @@ __all__ = [
     "Bank",
     "Caption",
     "ClipTokenizer",
+    "LearnedPrompts",
     "OpenClipText",
     "TextClasses",
     "TextEncoder",
@@ -34,5 +36,6 @@ __all__ = [
     "lengths",
     "load_templates",
     "positive_map",
+    "word_vector",
     "write_names",
 ]

@@ -11,6 +11,17 @@ from ovdet.text.bank import Bank
 from ovdet.text.encoders import TextEncoder
 
 
+@MODELS.register_module(name="WordVector")
+def word_vector(text: "TextClasses", word: str) -> Tensor:
+    """Return the embedding [1, D] of one word, for a part that keeps it (a background's name).
+
+    Args:
+        text: Its tower and templates; not kept.
+        word: Any word, such as "background".
+    """
+    return text.encode_words([word]).cpu()
+
+
 @MODELS.register_module()
 class TextClasses(nn.Module):
     """Fills the text slot: class names to embeddings, through a bank.

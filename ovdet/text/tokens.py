@@ -89,7 +89,7 @@ class TokenText(nn.Module):
         if not distinct:
             return torch.zeros(0, self.encoder.dim, device=self.encoder.device)
         rows = {word: row for row, word in enumerate(distinct)}
-        classes = self(Vocabulary.of(distinct)).classes
+        classes: Tensor = self(Vocabulary.of(distinct)).classes
         return classes[torch.tensor([rows[word] for word in words], device=classes.device)]
 
     def cut(self, vocabulary: Vocabulary, most: int | None = None) -> list[range]:

@@ -3,7 +3,8 @@
 from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
-from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk
+from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
+from ovdet.vision.crops import CropTeacher
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
@@ -14,6 +15,7 @@ from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
+from ovdet.vision.tower import TowerPyramid
 from ovdet.vision.vit import SmallVit
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "ClipVit",
     "ClipVitShape",
     "CoarserLevels",
+    "CropTeacher",
     "DeepFusion",
     "DynamicBlock",
     "Frozen",
@@ -40,7 +43,9 @@ __all__ = [
     "SmallTrunk",
     "SmallVit",
     "SwinTrunk",
+    "TowerPyramid",
     "ValuePath",
+    "WeightedPool",
     "clip_pool",
     "clip_tower",
     "load_pretrained",

@@ -102,7 +102,41 @@ class SmallImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [B, 3, H, W], RGB in [0, 1], to [B, D], unit norm."""
-        features = self.trunk(images)[-1]  # [B, c, h, w]
-        weights = self.weigh(features).flatten(2).softmax(dim=-1)  # [B, 1, hw]
-        pooled = torch.einsum("bcp,bop->bc", features.flatten(2), weights)
-        return unit_norm(self.project(pooled))
+        return weighted_pool(self.trunk(images)[-1], self.weigh, self.project)
+
+
+@MODELS.register_module()
+class WeightedPool(nn.Module):
+    """What ``SmallImageEncoder`` does behind its trunk, for maps that are there already.
+
+    Its weights have the same names, so that those of an encoder fill it.
+
+    Args:
+        width: c.
+        dim: D.
+    """
+
+    def __init__(self, width: int, *, dim: int = 128) -> None:
+        super().__init__()
+        self.weigh = nn.Conv2d(width, 1, 1)
+        self.project = nn.Linear(width, dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map [R, c, h, w] to [R, D], unit norm."""
+        return weighted_pool(features, self.weigh, self.project)
+
+
+def weighted_pool(features: Tensor, weigh: nn.Module, project: nn.Module) -> Tensor:
+    """Return the projected mean of a map's cells, each weighted by a softmax over all of them.
+
+    Args:
+        features: [R, c, h, w].
+        weigh: [R, c, h, w] to the weights' logits [R, 1, h, w].
+        project: [R, c] to [R, D].
+
+    Returns:
+        [R, D], unit norm.
+    """
+    weights = weigh(features).flatten(2).softmax(dim=-1)  # [R, 1, hw]
+    pooled = torch.einsum("bcp,bop->bc", features.flatten(2), weights)
+    return unit_norm(project(pooled))

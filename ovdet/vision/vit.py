@@ -83,13 +83,19 @@ class SmallVit(nn.Module):
 
     def last_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what the last block gives, behind the last norm, [B, N, c], and (h, w)."""
-        tokens, grid = self._first_tokens(images)
-        for block in self.resblocks:
-            tokens = tokens + _attend(block.attn, block.ln_1(tokens))
-            tokens = tokens + block.mlp(block.ln_2(tokens))
-        return self.ln_post(tokens), grid
+        tokens, grid = self.first_tokens(images)
+        return self.ln_post(self.run(tokens)), grid
 
-    def _first_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    def run(self, tokens: Tensor) -> Tensor:
+        """Run all blocks on [B, N, c]."""
+        for block in self.resblocks:
+            part: Any = block
+            tokens = tokens + _attend(part.attn, part.ln_1(tokens))
+            tokens = tokens + part.mlp(part.ln_2(tokens))
+        return tokens
+
+    def first_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return what enters the first block, [B, N, c], and (h, w)."""
         # Channels last is the layout in which a CPU's convolutions are quickest.
         centred = ((images - 0.5) / 0.25).contiguous(memory_format=torch.channels_last)
         cells = self.stem(centred)

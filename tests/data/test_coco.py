@@ -110,6 +110,20 @@ def test_image_labels_are_something_to_learn(federated, stored, folder):
     assert [dataset[i].image_id for i in range(len(dataset))] == [11]
 
 
+def test_images_of_each_class_are_counted_once_and_crowds_not(coco, stored, folder):
+    dataset = CocoDataset(str(stored(coco)), str(folder))
+    expected = [0] * len(dataset.vocabulary)
+    pairs = {
+        (item["image_id"], item["category_id"])
+        for item in coco["annotations"]
+        if not item.get("iscrowd")
+    }
+    for _, category in pairs:
+        expected[dataset.vocabulary.category_ids.index(category)] += 1
+    assert dataset.image_counts().tolist() == expected
+    assert sum(expected) > 0
+
+
 def test_a_plain_file_says_nothing_of_classes(dataset):
     assert "neg_category_ids" not in dataset.to_coco()["images"][0]
     assert dataset[0].negative == dataset[0].positive == ()

@@ -3,7 +3,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from ovdet.data import LoadProposals
+from ovdet.data import LoadProposals, StoredCrops
 from ovdet.structures import InputError, Regions, Sample
 
 ARRAYS = {
@@ -86,3 +86,59 @@ def test_only_regions_near_an_object_are_kept_with_their_embeddings(file):
     kept = dealt(file, 7, near_truth=0.5)
     assert kept.boxes.tolist() == [[0, 0, 4, 4]]  # IoU 12 / 16; the other one is inside, 2 / 12
     assert kept.embeddings.tolist() == [[1, 0]]
+
+
+NAMED = ARRAYS | {
+    "7.labels": np.array([4, 2]),
+    "7.scores": np.array([1, 0.5], np.float32),
+    "10.labels": np.zeros(0, np.int64),
+}
+
+
+@pytest.fixture
+def named(tmp_path):
+    np.savez(tmp_path / "named.npz", **NAMED)
+    return tmp_path / "named.npz"
+
+
+def test_labels_and_scores_where_a_labeler_gave_them(named):
+    proposals = load(named, 7)
+    assert proposals.labels.tolist() == [4, 2]
+    assert proposals.labels.dtype is torch.int64
+    assert proposals.scores.tolist() == [1, 0.5]
+    assert load(named, 10).scores is None
+
+
+def test_labelled_regions_may_stand_in_for_the_annotated_objects(named):
+    before = Sample(torch.zeros(3, 4, 4), 7, truth=one_object())
+    after = LoadProposals(str(named), as_truth=True)(before, None)
+    assert after.truth.boxes.tolist() == ARRAYS["7.boxes"].tolist()
+    assert after.truth.labels.tolist() == [4, 2]
+    assert after.truth.embeddings.tolist() == [[1, 0], [0, 1]]
+    assert after.proposals is None
+    assert len(before.truth) == 1
+
+
+def test_objects_need_labels(file):
+    with pytest.raises(InputError, match=r"has no entry '7\.labels'"):
+        dealt(file, 7, as_truth=True)
+
+
+def test_crops_are_drawn_by_class(named):
+    crops = StoredCrops(str(named))
+    assert crops.draw(4).tolist() == [1, 0]
+    assert crops.draw(2).tolist() == [0, 1]
+    assert crops.draw(0) is None
+
+
+def test_any_of_a_classes_crops(tmp_path):
+    arrays = {"1.labels": np.zeros(3), "1.embeddings": np.arange(3.0)[:, None]}
+    np.savez(tmp_path / "a.npz", **arrays)
+    torch.manual_seed(0)
+    drawn = {StoredCrops(str(tmp_path / "a.npz")).draw(0).item() for _ in range(30)}
+    assert drawn == {0, 1, 2}
+
+
+def test_crops_without_labels_have_no_class(file):
+    with pytest.raises(InputError, match=r"must have entries '<image id>\.labels', has none"):
+        StoredCrops(str(file))

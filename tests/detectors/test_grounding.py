@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ovdet.detectors import GroundingDetector, PhraseNames
+from ovdet.detectors import CaptionNames, GroundingDetector
 from ovdet.detectors.grounding import ask, phrases_of
 from ovdet.structures import InputError, PhraseVocabulary, Regions, Sample, Vocabulary
 
@@ -41,7 +41,7 @@ def test_the_same_words_in_two_sentences_are_two_classes():
         sentence("the car", "the car", labels=[0, 0]),
         sentence("the car", "the car"),
     ]
-    question = PhraseNames()(samples, None)
+    question = CaptionNames()(samples, None)
     assert question.vocabulary.names == (
         "[the car] above the dog",
         "the car above [the dog]",
@@ -55,7 +55,7 @@ def test_the_same_words_in_two_sentences_are_two_classes():
 
 def test_names_are_cleaned_and_novel_ones_never_asked():
     torch.manual_seed(0)
-    question = PhraseNames(negatives=10, full=1.0)([picture([1, 3])], NAMES)
+    question = CaptionNames(negatives=10, full=1.0)([picture([1, 3])], NAMES)
     assert sorted(words for _, words, _ in question.vocabulary.wordings) == [
         "cat",
         "dog",
@@ -69,9 +69,10 @@ def test_names_are_cleaned_and_novel_ones_never_asked():
 def test_negatives_are_drawn_up_to_their_number():
     many = Vocabulary.of([f"thing {i}" for i in range(200)])
     torch.manual_seed(0)
-    full = [len(PhraseNames(negatives=20, full=1.0)([picture([])], many).vocabulary)]
+    full = [len(CaptionNames(negatives=20, full=1.0)([picture([])], many).vocabulary)]
     some = [
-        len(PhraseNames(negatives=20, full=0.0)([picture([])], many).vocabulary) for _ in range(200)
+        len(CaptionNames(negatives=20, full=0.0)([picture([])], many).vocabulary)
+        for _ in range(200)
     ]
     assert full == [20]
     assert set(some) == set(range(1, 21))
@@ -82,7 +83,7 @@ def test_a_drawn_name_that_is_there_is_dropped_not_replaced():
     sizes = set()
     torch.manual_seed(0)
     for _ in range(40):
-        question = PhraseNames(negatives=1, full=1.0)([picture([0])], two)
+        question = CaptionNames(negatives=1, full=1.0)([picture([0])], two)
         sizes.add(len(question.vocabulary))
         assert ("", "cat", "") in question.vocabulary.wordings
     assert sizes == {1, 2}
@@ -91,26 +92,26 @@ def test_a_drawn_name_that_is_there_is_dropped_not_replaced():
 def test_where_absence_is_known_only_that_is_drawn():
     one = picture([0], negative=(2,), not_exhaustive=())
     for _ in range(10):
-        question = PhraseNames(negatives=5, full=1.0)([one], NAMES)
+        question = CaptionNames(negatives=5, full=1.0)([one], NAMES)
         assert set(question.vocabulary.wordings) == {("", "cat", ""), ("", "dog", "")}
 
 
 def test_images_without_boxes_have_no_truth():
-    question = PhraseNames()([sentence("a dog", "a dog", labels=[0])], None)
+    question = CaptionNames()([sentence("a dog", "a dog", labels=[0])], None)
     assert question.truth[0] is not None
     hidden = sentence("a dog", "a dog", labels=[0])
     hidden.boxed = False
-    assert PhraseNames()([hidden], None).truth == [None]
+    assert CaptionNames()([hidden], None).truth == [None]
 
 
 def test_neither_phrases_nor_names():
     with pytest.raises(InputError, match=r"b\.png: has no phrases, and there is no vocabulary"):
-        PhraseNames()([picture([0])], None)
+        CaptionNames()([picture([0])], None)
 
 
 def test_a_share_is_a_share():
     with pytest.raises(ValueError, match=r"got 85 and 1\.5"):
-        PhraseNames(full=1.5)
+        CaptionNames(full=1.5)
 
 
 class Finder(nn.Module):

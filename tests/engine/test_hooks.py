@@ -1,13 +1,19 @@
 import io
 import json
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from mmengine.hooks import Hook
 from small_run import read_config
 
-from ovdet.engine import build_runner, hooks
+from ovdet.data import MultiSource, Source
+from ovdet.engine import ImageCounts, build_runner, hooks
+from ovdet.heads import FederatedClasses
 from ovdet.registry import HOOKS
+from ovdet.structures import InputError
 
 
 class Terminal(io.StringIO):
@@ -49,6 +55,50 @@ def test_the_last_step_is_always_reported_and_stored(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["iter"] for line in lines if "loss" in line] == [3, 5]
     assert sorted(path.name for path in tmp_path.glob("iter_*")) == ["iter_3.pth", "iter_5.pth"]
+
+
+class Counting:
+    """A data set that knows how many images show each of its classes."""
+
+    def __init__(self, *counts):
+        self.counts = np.array(counts)
+
+    def image_counts(self):
+        return self.counts
+
+
+def run_of(dataset, model):
+    return SimpleNamespace(train_dataloader=SimpleNamespace(dataset=dataset), model=model)
+
+
+def test_federated_classes_are_told_how_many_images_show_each():
+    model = torch.nn.Sequential(torch.nn.ReLU(), FederatedClasses())
+    ImageCounts().before_train(run_of(Counting(3, 0, 5), model))
+    assert model[1].image_counts.tolist() == [3, 0, 5]
+
+
+def test_of_several_sources_the_boxed_ones_count():
+    model = torch.nn.Sequential(FederatedClasses())
+    sources = [
+        Source("boxes", Counting(3, 0, 5)),
+        Source("more", Counting(1, 1, 0)),
+        Source("labels", Counting(9, 9, 9), boxed=False),
+        Source("captions", object()),
+    ]
+    ImageCounts().before_train(run_of(MultiSource(sources), model))
+    assert model[0].image_counts.tolist() == [4, 1, 5]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "part", "message"),
+    [
+        (object(), FederatedClasses(), "0 data sets count, 1 parts listen"),
+        (Counting(1), torch.nn.ReLU(), "1 data sets count, 0 parts listen"),
+    ],
+)
+def test_counts_nobody_has_or_hears(dataset, part, message):
+    with pytest.raises(InputError, match=message):
+        ImageCounts().before_train(run_of(dataset, torch.nn.Sequential(part)))
 
 
 @HOOKS.register_module()

@@ -159,9 +159,38 @@ def test_what_was_prepared_comes_back(tmp_path):
     assert len(found[1]) == 0
 
 
+def test_labels_are_stored_where_there_are_some(tmp_path):
+    def labeler(sample):
+        labels = torch.tensor([sample.image_id])
+        zero = torch.zeros(1, dtype=torch.int64)
+        sample.proposals = Regions(torch.zeros(1, 4), zero, torch.ones(1), labels)
+        return sample
+
+    write_prepared(labeler, [Sample(torch.zeros(3, 4, 4), 3)], tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        assert stored["3.labels"].tolist() == [3]
+        assert stored["3.labels"].dtype == np.int64
+        assert stored["3.scores"].tolist() == [1]
+
+
 def test_slugs():
     assert slug("control: shuffled teacher") == "control-shuffled-teacher"
     assert slug("ViLD, (2nd)  run") == "vild-2nd-run"
+
+
+def test_a_row_may_only_measure_on_prepared_pictures(folder):
+    loads = '"val.dataset.transforms": [dict(type="LoadProposals", file="{prepared_val}")]'
+    row = f'dict(name="measured", config="small.py", options={{"train": None, {loads}}}, '
+    text = PROOF.replace("]\nfigures", f"    {row}prepared=True),\n]\nfigures")
+    (folder / "proof.py").write_text(text)
+    proof, out = Proof.load(folder), folder / "out"
+    metrics = proof.run(proof.row("measured"), 3, out)
+    assert metrics["small/count"] == IMAGES
+    assert not list((out / "measured_seed3").glob("*.pth"))
+    assert sorted(path.name for path in out.glob("*.npz")) == [
+        "prepared_seed3.npz",
+        "prepared_val_seed3.npz",
+    ]
 
 
 SEVERAL = PROOF.replace(
@@ -207,7 +236,7 @@ def test_a_row_may_measure_the_weights_of_another(folder):
 def test_the_folder_of_a_run_is_filled_in(folder):
     (folder / "proof.py").write_text(SEVERAL)
     proof = Proof.load(folder)
-    config = proof._config(proof.row("reads a run"), 4, folder / "out", "")
+    config = proof._config(proof.row("reads a run"), 4, folder / "out", {})
     assert config.model.poison == str(folder / "out" / "measured-again_seed4")
 
 

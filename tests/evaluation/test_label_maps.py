@@ -72,6 +72,13 @@ def test_bad_predictions(tmp_path, maps, message):
         evaluate_label_maps(truth, store(tmp_path / "found", maps), CLASSES)
 
 
+def test_the_first_wrong_map_is_named_and_the_others_counted(tmp_path):
+    truth = store(tmp_path / "gt", TRUTH | {"three": [[0, 1]], "four": [[0, 1]]})
+    wrong = FOUND | {"a/one": [[0]], "three": [[7, 1]], "four": [[0, 1]]}
+    with pytest.raises(InputError, match=r"a/one\.png against .* \(1, 4\) .* \(and 1 more\)$"):
+        evaluate_label_maps(truth, store(tmp_path / "found", wrong), CLASSES)
+
+
 def test_a_map_stands_once_and_can_be_read(tmp_path):
     truth, found = store(tmp_path / "gt", TRUTH), store(tmp_path / "found", FOUND)
     (found / "two.png").write_bytes(b"not a picture")

@@ -226,7 +226,7 @@ def test_the_files_may_lie_elsewhere(files, tmp_path):
         (lambda r: r.pop("annotations"), "with a list 'annotations'"),
         (lambda r: r["annotations"].pop(), "a prediction is missing for image 6"),
         (lambda r: r["annotations"][0].update(image_id=9), "of an unknown image 9"),
-        (lambda r: r["annotations"].append(r["annotations"][0]), "some stand twice"),
+        (lambda r: r["annotations"].append(r["annotations"][0]), "image 1 is predicted 2 times"),
         (lambda r: r["annotations"][1].pop("file_name"), r"annotations\[1\] must have 'file_name'"),
         (
             lambda r: r["annotations"][0]["segments_info"][0].update(category_id=5),
@@ -246,6 +246,21 @@ def test_bad_files(files, change, message):
     change(record)
     found.write_text(json.dumps(record))
     with pytest.raises(InputError, match=message):
+        evaluate_panoptic_files(truth, found)
+
+
+def test_the_first_wrong_image_is_named_and_the_others_counted(files):
+    truth, found = files(0)
+    record = json.loads(found.read_text())
+    record["annotations"][1]["segments_info"][0]["category_id"] = 5
+    found.write_text(json.dumps(record))
+    folder = found.with_suffix("")
+    for number in (3, 4):
+        Image.new("RGB", (20, 15)).save(folder / f"{number}.png")
+    told = (
+        r"found\.json: image 2: segment \d+ names category 5, unknown to the truth \(and 2 more\)$"
+    )
+    with pytest.raises(InputError, match=told):
         evaluate_panoptic_files(truth, found)
 
 

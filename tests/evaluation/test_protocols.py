@@ -6,7 +6,8 @@ import pytest
 from detections import coco, draw, result
 from PIL import Image
 
-from ovdet.evaluation.protocols import PROTOCOLS, Question, ask, headline, headlines
+from ovdet.evaluation import semantic
+from ovdet.evaluation.protocols import ABSENT, PROTOCOLS, Question, ask, headline, headlines
 from ovdet.structures import InputError, Vocabulary
 
 
@@ -122,6 +123,22 @@ def test_label_maps(tmp_path):
         ask("semantic", Question(*folders))
 
 
+def test_the_habits_of_label_maps(tmp_path):
+    """Class 2 has no pixel; an answer beyond the last class falls into it."""
+    for side, values in (("truth", [[0, 0], [1, 1]]), ("results", [[0, 0], [1, 7]])):
+        (tmp_path / side).mkdir()
+        Image.fromarray(np.array(values, np.uint8)).save(tmp_path / side / "a.png")
+    folders, classes = (tmp_path / "truth", tmp_path / "results"), Vocabulary(("a", "b", "c"))
+    assert tuple(ABSENT) == semantic.ABSENT
+    for absent, expected in (("skip", 3 / 4), ("claimed", 1 / 2), ("zero", 1 / 2)):
+        question = Question(*folders, vocabulary=classes, absent=absent, last=2)
+        answer = ask("semantic", question)
+        assert answer.figures["mIoU"] == pytest.approx(expected)
+        assert answer.notes == (f"classes without a pixel in the truth {ABSENT[absent]}",)
+    with pytest.raises(InputError, match="found must hold classes 0 to 2, got 7"):
+        ask("semantic", Question(*folders, vocabulary=classes))
+
+
 def panoptic(folder, name, segments):
     """One image, whose segments (id, category) are a column each."""
     (folder / name).mkdir()
@@ -160,7 +177,7 @@ def test_phrases_and_expressions(tmp_path):
         assert headline(PROTOCOLS[name], ask(name, Question(*files)).figures) == expected
     with pytest.raises(InputError, match="must be a COCO object with 'sentences'"):
         ask("phrases", Question(files[1], files[1]))
-    with pytest.raises(InputError, match="must be a list of results"):
+    with pytest.raises(InputError, match="must be a list, got dict"):
         ask("phrases", Question(files[0], files[0]))
 
 
@@ -169,6 +186,19 @@ def test_classification(tmp_path):
     results = [{"image_id": i, "category_id": 5, "score": 1.0} for i in (1, 2)]
     figures = ask("classification", Question(*saved(tmp_path, truth, results))).figures
     assert headline(PROTOCOLS["classification"], figures).startswith("top-1 50.0")
+
+
+def test_retrieval(tmp_path):
+    truth = [{"id": 1, "caption": "a"}, {"id": 2, "captions": ["b"]}]
+    results = [{"image_id": 1, "captions": [0]}, {"image_id": 2, "captions": [0, 1]}]
+    files = saved(tmp_path, truth, results)
+    told = headline(PROTOCOLS["retrieval"], ask("retrieval", Question(*files)).figures)
+    assert told == (
+        "image to text R@1 50.0, R@5 100.0, R@10 100.0, text to image R@1 -, R@5 -, R@10 -"
+    )
+    (tmp_path / "truth.json").write_text("{}")
+    with pytest.raises(InputError, match=r"truth\.json: must be a list, got dict"):
+        ask("retrieval", Question(*files))
 
 
 def test_an_unknown_protocol_is_refused(tmp_path):
@@ -187,13 +217,18 @@ def test_the_headlines_of_a_run():
         "lvis/segm/all/AP": 0.1,
         "lvis/segm/rare/AP": 0.05,
         "zero_shot/top1": 0.75,
+        "retrieval/image_to_text@1": 0.25,
+        "panoptic/all/PQ": 0.5,
+        "panoptic/unseen/PQ": 0.125,
         "other/mIoU": 0.5,
     }
     assert headlines(metrics) == [
         "coco/bbox: novel AP50 25.0, base AP50 -, all AP50 50.0",
         "coco/segm: AP 12.5",
         "lvis/segm: AP 10.0, APr 5.0",
+        "panoptic: PQ 50.0, unseen PQ 12.5",
         "zero_shot: top-1 75.0",
+        "retrieval: image to text R@1 25.0",
     ]
     assert headlines({}) == []
 

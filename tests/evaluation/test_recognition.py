@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +5,6 @@ import torch.nn.functional as F
 from ovdet.evaluation import (
     RetrievalRecall,
     ZeroShotAccuracy,
-    evaluate_classification,
     retrieval_recall,
     zero_shot_accuracy,
     zero_shot_top1,
@@ -134,47 +131,3 @@ def test_the_metrics_take_several_sentences():
     found = retrieval.evaluate(2)
     assert found["retrieval/image_to_text@1"] == 1.0
     assert found["retrieval/text_to_image@1"] == 0.5
-
-
-TRUTH = {
-    "images": [{"id": 1}, {"id": 2}, {"id": 3}],
-    "annotations": [{"image_id": 1, "category_id": 7}, {"image_id": 2, "category_id": 8}],
-    "categories": [{"id": 7}, {"id": 8}, {"id": 9}],
-}
-
-
-def answer(image, category, score):
-    return {"image_id": image, "category_id": category, "score": score}
-
-
-def test_given_classes_are_ranked_by_score():
-    results = [answer(1, 7, 0.2), answer(1, 9, 0.9), answer(2, 8, 0.6), answer(3, 7, 0.9)]
-    found = evaluate_classification(TRUTH, results, (1, 2))
-    assert found == {"top1": 0.5, "top2": 1.0, "images": 2.0}
-    level = [answer(2, 8, 0.6), answer(2, 9, 0.6)]  # and nothing for image 1
-    assert evaluate_classification(TRUTH, level, (1, 2)) == {
-        "top1": 0.0,
-        "top2": 0.5,
-        "images": 2.0,
-    }
-    assert math.isnan(evaluate_classification(TRUTH | {"annotations": []}, [])["top1"])
-
-
-@pytest.mark.parametrize(
-    ("result", "message"),
-    [
-        (answer(4, 7, 0.5), "result 0 names image_id 4"),
-        (answer(1, 6, 0.5), "result 0 names category_id 6"),
-        (answer(1, 7, math.nan), "result 0 must have a finite number 'score', got nan"),
-        (answer(1, 7, "high"), "got 'high'"),
-    ],
-)
-def test_bad_answers(result, message):
-    with pytest.raises(InputError, match=message):
-        evaluate_classification(TRUTH, [result])
-
-
-def test_an_image_has_one_class():
-    twice = TRUTH["annotations"] + [{"image_id": 1, "category_id": 8}]
-    with pytest.raises(InputError, match="image 1 has several"):
-        evaluate_classification(TRUTH | {"annotations": twice}, [])

@@ -114,6 +114,26 @@ def test_the_summary_is_lviss(seed):
         assert known.mean() == pytest.approx(reference[f"{group}/AP"], abs=1e-12)
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+def test_the_best_of_lvis_are_taken_before_anything_is_left_out(monkeypatch, fixed):
+    """Two results of unchecked classes use up an image's places, as they do in lvis-api."""
+    for place in ("lvis.PER_IMAGE", "lvis.PER_CLASS", "assignment._TOP_FEDERATED"):
+        monkeypatch.setattr(f"ovdet.evaluation.{place}", 2)
+    monkeypatch.setattr("ovdet.evaluation.assignment._TOP_FIXED", 2)
+    truth = coco([(1, 5, 0, 0, 10, 10), (2, 5, 0, 0, 10, 10)], images=2)
+    for image in truth["images"]:
+        image |= {"neg_category_ids": [], "not_exhaustive_category_ids": []}
+    for category in truth["categories"]:
+        category["frequency"] = "r"
+    strangers = [result(1, 9, (0, 0, 10, 10), score) for score in (0.9, 0.8)]
+    results = [*strangers, *(result(i, 5, (0, 0, 10, 10), 0.5) for i in (1, 2))]
+    expected = evaluate_lvis(truth, results, fixed=fixed)["all/AP"]
+    assert expected == pytest.approx(1.0 if fixed else 51 / 101)
+    judged = judge(truth, results, fixed=fixed)
+    assert np.nanmean(judged.curves) == pytest.approx(expected)
+    assert judged.overlaps.rule == f"LVIS's: the 2 best of {'a class' if fixed else 'an image'}"
+
+
 def test_frequencies_are_groups():
     truth = coco([(1, 5, 0, 0, 10, 10)], categories=(5, 9, 2))
     for category, letter in zip(truth["categories"], "frc", strict=True):

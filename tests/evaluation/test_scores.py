@@ -3,6 +3,7 @@ import json
 
 from ovdet.evaluation.protocols import Answer, Question
 from ovdet.evaluation.scores import table, write_scores
+from ovdet.structures import Vocabulary
 
 
 def test_measures_stand_below_and_groups_beside_each_other():
@@ -40,6 +41,21 @@ def test_files_say_what_was_measured(tmp_path):
     assert f"- truth: `truth.json`, sha256 `{digest}`" in text
     assert "Note: a note." in text
     assert "| APs | - |" in text
+    assert text.endswith("## Classes\n\n| class | AP |\n| --- | ---: |\n| cat | 25.0 |\n")
+
+
+def test_the_classes_and_habits_of_label_maps_are_told(tmp_path):
+    classes = Vocabulary(("cat", "a|b"), novel=(False, True))
+    question = Question(tmp_path, tmp_path, vocabulary=classes, absent="zero", last=1)
+    answer = Answer({"mIoU": 0.5, "IoU/cat": 1.0, "IoU/a|b": float("nan")})
+    written = write_scores(tmp_path / "out", "semantic", question, answer)
+    record = json.loads(written[0].read_text())
+    digest = hashlib.sha256(b"cat\na|b").hexdigest()
+    assert record["classes"] == {"count": 2, "novel": 1, "names_sha256": digest}
+    assert (record["absent"], record["last"]) == ("zero", 1)
+    text = written[1].read_text()
+    assert f"- classes: 2, 1 of them novel; names, a line each, sha256 `{digest}`" in text
+    assert "| cat | 100.0 |\n| a\\|b | - |" in text
 
 
 def test_folders_have_no_sum(tmp_path):

@@ -1,6 +1,8 @@
 import contextlib
 import copy
 import io
+import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scenes import random_scene
 
-from ovdet.evaluation import evaluate_coco
+from ovdet.evaluation import evaluate_coco, evaluate_lvis
 from ovdet.evaluation.coco import MEASURES
 from ovdet.evaluation.results import as_results
 from ovdet.evaluation.tables import Measure, Rules, Tables, measure, summarize
@@ -24,12 +26,41 @@ def pycocotools(truth, results, kind):
         loaded = COCO()
         loaded.dataset = copy.deepcopy(truth) | {"info": {}}
         loaded.createIndex()
-        found = loaded.loadRes([{key: result[key] for key in keys} for result in results])
+        entries = [{key: result[key] for key in keys} for result in results]
+        found = loaded.loadRes(entries) if entries else empty(loaded)
         evaluator = COCOeval(loaded, found, kind)
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
     return evaluator.stats
+
+
+def empty(loaded):
+    """No results: ``loadRes`` itself fails on an empty list."""
+    found = COCO()
+    found.dataset = loaded.dataset | {"annotations": []}
+    found.createIndex()
+    return found
+
+
+def peculiarities(truth, results):
+    """What there is in a scene that makes evaluators differ."""
+    objects = truth["annotations"]
+    labels = {annotation["category_id"] for annotation in objects}
+    images = {annotation["image_id"] for annotation in objects}
+    places = Counter((r["image_id"], r["category_id"], r["score"]) for r in results)
+    return {
+        "crowds": any(annotation["iscrowd"] for annotation in objects),
+        "images without objects": any(i["id"] not in images for i in truth["images"]),
+        "images without results": {i["id"] for i in truth["images"]}
+        > {r["image_id"] for r in results},
+        "ties": max(places.values(), default=0) > 1,
+        "results of absent classes": any(r["category_id"] not in labels for r in results),
+        "more than 100 of a class": max(
+            Counter(key[:2] for key in places.elements()).values(), default=0
+        )
+        > 100,
+    }
 
 
 def twelve(truth, results, kind, backend):
@@ -41,16 +72,18 @@ def twelve(truth, results, kind, backend):
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_the_twelve_figures_are_those_of_pycocotools(kind, monkeypatch):
     monkeypatch.setattr("ovdet.evaluation.tables._PART", 2)  # several parts even of a few images
-    measured = 0
+    seen = Counter()
     for seed in range(220):
         truth, results = random_scene(seed, crowded=seed % 20 == 0)
-        if not results:
-            continue
         expected = pycocotools(truth, results, kind)
         found = twelve(truth, results, kind, "hotcoco")
+        assert found.shape == expected.shape == (12,)
         assert np.abs(found - expected).max() < 1e-9, seed
-        measured += expected[0] > 0
-    assert measured > 100
+        seen.update(key for key, there in peculiarities(truth, results).items() if there)
+        seen["above 0"] += expected[0] > 0
+    assert seen.keys() == {"above 0", *peculiarities(truth, results)}
+    assert min(seen[key] for key in ("crowds", "ties", "above 0")) > 100
+    assert min(seen.values()) >= 5
 
 
 @pytest.mark.parametrize("backend", ["pycocotools", "numpy"])
@@ -76,6 +109,19 @@ def test_ids_may_be_anything(backend):
     shifted = [result | {"image_id": result["image_id"] - 100} for result in results]
     assert expected[0] > 0
     assert (twelve(moved, shifted, "bbox", backend) == expected).all()
+
+
+def test_without_hotcoco_the_figures_are_the_same(monkeypatch):
+    plain, federated = random_scene(2), random_scene(2, federated=True)
+    expected = evaluate_coco(*plain), evaluate_lvis(*federated)
+    monkeypatch.setitem(sys.modules, "hotcoco", None)  # as if it were not installed
+    with pytest.raises(ImportError):
+        import hotcoco  # noqa: F401
+    for found, wanted in zip(
+        (evaluate_coco(*plain), evaluate_lvis(*federated)), expected, strict=True
+    ):
+        assert wanted["all/AP"] > 0
+        assert found == pytest.approx(wanted, abs=1e-9, nan_ok=True)
 
 
 def test_what_is_not_known_is_refused():

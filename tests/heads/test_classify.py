@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ovdet.heads import CosineClassifier
+from ovdet.heads import CosineClassifier, SigmoidClassifier
 from ovdet.ops import unit_norm
 
 
@@ -26,6 +26,49 @@ def test_logits_by_hand(background, columns, dtype):
     if background == "learned":
         vector = classifier.background_vector[0]
         torch.testing.assert_close(logits[:, 3], 20 * regions @ (vector / vector.norm()))
+
+
+def test_a_word_for_the_background_is_kept_and_does_not_learn():
+    word = unit(1, seed=3)
+    classifier = CosineClassifier(8, scale=20.0, background="text", vector=word)
+    regions, classes = unit(5, seed=1), unit(3, seed=2)
+    logits = classifier(regions, classes)
+    torch.testing.assert_close(logits, 20 * regions @ torch.cat([classes, word]).T)
+    assert list(classifier.parameters()) == []
+    assert torch.equal(classifier.state_dict()["background_vector"], word)
+
+
+def test_the_temperature_learns_as_a_factor_that_starts_at_one():
+    fixed = CosineClassifier(8, scale=20.0, background="zero")
+    classifier = CosineClassifier(8, scale=20.0, background="zero", learn_scale=True)
+    regions, classes = unit(5, seed=1), unit(3, seed=2)
+    logits = classifier(regions, classes)
+    torch.testing.assert_close(logits, fixed(regions, classes))
+    novel = torch.zeros(3, dtype=torch.bool)
+    classifier.loss(logits, torch.tensor([0, 1, 2, 3, 3]), novel).backward()
+    assert classifier.log_temperature.grad.abs() > 0
+    with torch.no_grad():
+        classifier.log_temperature.fill_(math.log(2))
+    torch.testing.assert_close(classifier(regions, classes), fixed(regions, classes) / 2)
+
+
+def test_background_regions_may_weigh_less():
+    classifier = CosineClassifier(8, background="zero", background_weight=0.5)
+    logits = torch.tensor([[1.0, 0.0], [3.0, 0.0]])  # one class and the background
+    loss = classifier.loss(logits, torch.tensor([0, 1]), torch.tensor([False]))
+    of_class = math.log(1 + math.exp(-1))
+    of_background = math.log(1 + math.exp(3))
+    assert loss.item() == pytest.approx((of_class + 0.5 * of_background) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_cosines_are_taken_in_full_precision(dtype):
+    classifier = CosineClassifier(8, scale=100.0, background="text", vector=unit(1, seed=3))
+    regions, classes = unit(5, seed=1).to(dtype), unit(3, seed=2)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = classifier(regions, classes)
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits[:, :3], 100 * regions.float() @ classes.T)
 
 
 def test_the_vocabulary_is_swapped_by_the_call():
@@ -96,8 +139,49 @@ def test_without_background_one_class_is_certain():
     [
         ({"background": "black"}, "background must be one of .* got 'black'"),
         ({"scale": 0.0}, r"scale must be positive, got 0\.0"),
+        ({"background_weight": 0.0}, r"background_weight must be positive, got 0\.0"),
+        ({"background": "text"}, "a vector goes with background 'text' alone, got 'text'"),
+        ({"vector": torch.zeros(1, 8)}, "a vector goes .* got 'learned'"),
+        (
+            {"background": "text", "vector": torch.zeros(1, 9)},
+            r"vector must be \[1, 8\], got \[1, 9\]",
+        ),
     ],
 )
 def test_what_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
         CosineClassifier(8, **options)
+
+
+def test_sigmoids_by_hand():
+    classifier = SigmoidClassifier(scale=20.0)
+    regions, classes = unit(5, seed=1), unit(3, seed=2)
+    logits = classifier(regions, classes)
+    torch.testing.assert_close(logits, 20 * regions @ classes.T)
+    torch.testing.assert_close(classifier.probabilities(logits), 1 / (1 + (-logits).exp()))
+
+
+def test_a_sum_over_the_classes_asked_and_a_mean_over_regions():
+    logits = torch.tensor([[1.0, 9.0, -2.0], [0.0, 9.0, 3.0]], requires_grad=True)
+    labels = torch.tensor([0, 3])  # a class, and the background
+    loss = SigmoidClassifier().loss(logits, labels, torch.tensor([False, True, False]))
+    loss.backward()
+
+    def yes(x):
+        return math.log(1 + math.exp(-x))
+
+    expected = (yes(1) + yes(2) + yes(0) + yes(-3)) / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    assert logits.grad[:, 1].tolist() == [0, 0]
+
+
+def test_no_region_is_no_sigmoid_loss_but_a_graph():
+    logits = torch.zeros(0, 3, requires_grad=True)
+    loss = SigmoidClassifier().loss(logits, torch.zeros(0, dtype=torch.int64), torch.zeros(3) > 0)
+    loss.backward()
+    assert loss.item() == 0
+
+
+def test_a_sigmoid_needs_a_scale():
+    with pytest.raises(ValueError, match=r"scale must be positive, got -1"):
+        SigmoidClassifier(scale=-1)

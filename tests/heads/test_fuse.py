@@ -21,3 +21,19 @@ def test_vild_shares_by_hand():
 def test_shares_lie_in_the_unit_interval(which, share):
     with pytest.raises(ValueError, match=rf"a share must lie in \[0, 1\], got {share}"):
         GeometricScores(**{which: share})
+
+
+def test_scores_and_the_first_branchs_background_sum_to_one_again():
+    first = torch.tensor([[0.5, 0.25], [0.0, 0.0]])  # background 1 / 4 and 1
+    second = torch.tensor([[0.125, 0.25], [0.5, 0.5]])
+    fusion = GeometricScores(base_share=0.5, novel_share=1.0, normalize=True)
+    scores = fusion([first, second], torch.tensor([False, True]))
+    plain = torch.tensor([0.25, 0.25])  # sqrt(1 / 2 * 1 / 8), and the second branch alone
+    torch.testing.assert_close(scores[0], plain / (0.25 + 0.25 + 0.25))
+    assert scores[1, 0] < 1e-5  # sure background stays so on base classes
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_nothing_to_fuse():
+    nothing = torch.zeros(0, 2)
+    assert GeometricScores(normalize=True)([nothing, nothing], torch.zeros(2)).shape == (0, 2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ovdet.detectors import DenseDetector, DenseSettings, GroundingDetector, PhraseNames, Selection
+from ovdet.detectors import CaptionNames, DenseDetector, DenseSettings, GroundingDetector, Selection
 from ovdet.heads import TokenDotHead
 from ovdet.methods.glip import GlipCriterion, GlipPromptText, GlipPromptTuning, objects_of
 from ovdet.ops import assign_atss, centerness
@@ -53,7 +53,7 @@ def detector(*, fused, **settings):
         fusion=fusion() if fused else None,
         settings=DenseSettings(
             selection=Selection(threshold=0.0, nms=0.6, top=20),
-            names=PhraseNames(negatives=5),
+            names=CaptionNames(negatives=5),
             use_quality=True,
             **settings,
         ),

@@ -340,10 +340,10 @@ def seen(boxes, embeddings):
 
 
 def test_the_example_is_the_fitting_box_least_like_the_picture():
-    boxes = [[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 5], [30, 30, 40, 40]]
-    background = torch.tensor([1.0, 0])
-    rows = torch.stack([background, torch.tensor([0.6, 0.8]), -background, background])
-    # IoU 1, 0.9, 0.5, 0: the first two fit; the third would be least like the picture.
+    boxes = [[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 5], [30, 30, 40, 40], [40, 40, 50, 50]]
+    ground = torch.tensor([1.0, 0])
+    rows = torch.stack([ground, torch.tensor([0.6, 0.8]), -ground, ground, ground])
+    # IoU 1, 0.9, 0.5, 0, 0: the first two fit; the third would be least like the picture.
     assert choose_place(seen(boxes, rows), torch.tensor([0.0, 0, 10, 10])) == 1
     assert choose_place(seen(boxes, rows), torch.tensor([0.0, 0, 10, 10]), near=0.5) == 2
     assert choose_place(seen(boxes, rows), torch.tensor([0.0, 0, 10, 10]), near=1.0) == 0
@@ -361,12 +361,13 @@ def test_the_centre_token():
 
 
 class Pictures(torch.utils.data.Dataset):
-    """Two pictures; the second shows the third class, too."""
+    """Two pictures: a cat and a red car, a dog and a cat."""
 
     vocabulary = LEARNT
 
     def __init__(self):
         one, other = sample(None, 0), sample(None, 1)
+        one.truth = one.truth.with_(labels=torch.tensor([0, 1]))
         other.truth = other.truth.with_(labels=torch.tensor([2, 0]))
         self.samples = [one, other]
 
@@ -445,7 +446,7 @@ def test_chance_knows_nothing_of_the_picture():
 
 
 def test_what_is_not_shown_is_told():
-    with pytest.raises(InputError, match="'dog' is shown 1 times too few"):
+    with pytest.raises(InputError, match="'red car' is shown 1 times too few"):
         OwlvitExamples(Pictures(), OwlvitRule(shots=2))(tiny().look, LEARNT)
     with pytest.raises(ValueError, match="rule must be one of"):
         OwlvitRule(rule="best")

@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from ovdet.methods.vild import VildDistillation, VildLabeler, VildTeacher
+from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.ops import unit_norm
 from ovdet.structures import Flow, InputError, Regions, Sample, Vocabulary
+from ovdet.vision import CropTeacher
 
 
 class MeanColour(nn.Module):
@@ -47,44 +48,6 @@ def flow(proposals=None, prepared=None, student=None):
     return record, asked
 
 
-def test_the_teacher_by_hand():
-    seen = VildTeacher(MeanColour(), crop_size=8)(picture()[None], regions([[8, 8, 16, 16]]))
-    tight = torch.tensor([1.0, 0, 0])
-    # The crop of 12 px holds 64 red of 144 px: mean colour (64, 80, 0) / 144.
-    wide = unit_norm(torch.tensor([64.0, 80, 0]))
-    torch.testing.assert_close(seen[0], unit_norm(tight + wide), atol=0.02, rtol=0)
-
-
-def test_without_context_only_the_object_is_seen():
-    teacher = VildTeacher(MeanColour(), crop_size=8, context=1.0)
-    seen = teacher(picture()[None], regions([[8, 8, 16, 16]]))
-    torch.testing.assert_close(seen, torch.tensor([[1.0, 0, 0]]))
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 256])
-def test_chunks_change_nothing(chunk):
-    boxes = regions([[0, 0, 9, 9], [4, 4, 20, 30], [8, 8, 16, 16]])
-    whole = VildTeacher(MeanColour(), crop_size=8)(picture()[None], boxes)
-    parts = VildTeacher(MeanColour(), crop_size=8, chunk=chunk)(picture()[None], boxes)
-    torch.testing.assert_close(parts, whole)
-
-
-def test_the_teacher_sees_nothing_in_nothing():
-    assert VildTeacher(MeanColour(), crop_size=8)(picture()[None], Regions.empty()).shape == (0, 3)
-
-
-def test_the_teacher_never_learns():
-    teacher = VildTeacher(MeanColour(), crop_size=8).train()
-    seen = teacher(picture()[None], regions([[0, 0, 9, 9]]))
-    assert not seen.requires_grad
-    assert not any(p.requires_grad for p in teacher.parameters())
-
-
-def test_context_is_at_least_the_box():
-    with pytest.raises(ValueError, match=r"context must be >= 1 .* got 0\.5"):
-        VildTeacher(MeanColour(), context=0.5)
-
-
 def test_loss_by_hand():
     known = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
     student = torch.tensor([[0.0, 1, 0], [0, 1, 0]])  # L1 distances 2 and 0
@@ -113,7 +76,7 @@ def test_unprepared_samples_ask_the_teacher_about_the_best_proposals():
     proposals = regions([[8, 8, 16, 16], [0, 0, 8, 8], [20, 20, 30, 30]])
     student = torch.zeros(2, 3, requires_grad=True)
     record, asked = flow(proposals=proposals, student=student)
-    teacher = VildTeacher(MeanColour(), crop_size=8)
+    teacher = CropTeacher(MeanColour(), crop_size=8)
     loss = VildDistillation(teacher, count=2, weight=1.0)(record)["loss_vild"]
     assert torch.equal(asked[0][0].boxes, proposals.boxes[:2])
     expected = teacher(record.images, proposals[:2]).abs().sum(dim=1).mean()
@@ -141,7 +104,7 @@ def test_the_labeler_writes_down_what_the_teacher_saw():
     detector = nn.Module()
     detector.trunk = nn.Identity()
     detector.proposals = lambda _levels, _images: (best, {})
-    teacher = VildTeacher(MeanColour(), crop_size=8)
+    teacher = CropTeacher(MeanColour(), crop_size=8)
     before = Sample(picture(), image_id=7, captions=("a square",))
     after = VildLabeler(detector, teacher, count=2)(before)
     assert before.proposals is None

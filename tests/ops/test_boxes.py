@@ -13,6 +13,7 @@ from ovdet.ops import (
     from_centre_side,
     generalized_box_iou,
     grid_cells,
+    square_boxes,
     to_centre_side,
 )
 
@@ -111,3 +112,10 @@ def test_cells_run_row_by_row():
         [8, 8, 16, 16],
     ]
     assert grid_cells(0, 3, 8).shape == (0, 4)
+
+
+def test_squares_by_hand():
+    given = torch.tensor([[10.0, 10, 20, 14], [0, 0, 10, 2], [0, 3, 40, 4], [5, 5, 5, 5]])
+    expected = [[10.0, 7, 20, 17], [0, 0, 10, 10], [0, 0, 30, 20], [5, 5, 5, 5]]
+    found = square_boxes(given, 20, 30)
+    torch.testing.assert_close(found, torch.tensor(expected))

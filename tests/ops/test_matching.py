@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from ovdet.ops import match_hungarian, match_regions, sample_balanced
+from ovdet.ops import best_overlap, match_hungarian, match_regions, sample_balanced
 
 
 def test_match_by_hand():
@@ -12,6 +12,15 @@ def test_match_by_hand():
         [[0.0, 0, 10, 5], [0, 0, 10, 4.9], [19, 20, 30, 30], [50, 50, 60, 60], [20, 20, 30, 30]]
     )
     assert match_regions(boxes, truth, 0.5).tolist() == [0, -1, 1, -1, 1]
+
+
+def test_the_best_overlap_by_hand():
+    truth = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5]])
+    overlap, index = best_overlap(torch.tensor([[0.0, 0, 10, 4], [20, 20, 30, 30]]), truth)
+    torch.testing.assert_close(overlap, torch.tensor([0.8, 0]))
+    assert index[0] == 1
+    overlap, index = best_overlap(torch.zeros(2, 4), torch.zeros(0, 4))
+    assert (overlap.tolist(), index.tolist()) == ([0, 0], [-1, -1])
 
 
 def test_match_without_truth_or_boxes():

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ovdet.evaluation import as_results
 from ovdet.evaluation.protocols import ask
+from ovdet.structures import InputError
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -101,3 +103,36 @@ def test_panoptic(evaluate):
     _, headline = evaluate(*files, "--protocol", "panoptic")
     assert headline.startswith("panoptic: PQ 18.1")
     assert headline.endswith("things PQ 17.9, stuff PQ 18.4")
+
+
+REAL = [
+    ("eval/coco_val2014_100/instances_gt.json", "eval/coco_val2014_100/bbox_results.json"),
+    ("eval/lvis_val_100/lvis_val_100.json", "eval/lvis_val_100/bbox_results.json"),
+    (
+        "photos/coco/annotations/instances_val2017.json",
+        "photos/coco/annotations/detections_fastestdet_val2017.json",
+    ),
+]
+
+
+@pytest.mark.parametrize(("truth", "results"), REAL)
+def test_real_boxes_as_corners_are_seen(truth, results):
+    entries = read(DATA / results)
+    for entry in entries:
+        x, y, width, height = entry["bbox"]
+        entry["bbox"] = [x, y, x + width, y + height]
+    told = r"^result \d+ \(image \d+\): bbox must be x, y, width, height, .* \(and \d+ more\)$"
+    with pytest.raises(InputError, match=told):
+        as_results(entries, read(DATA / truth))
+
+
+def test_classes_numbered_without_holes_are_seen():
+    """As a head of 80 classes counts them: from 1 on, where COCO's ids go to 90."""
+    truth, entries = (read(DATA / path) for path in REAL[2])
+    place = {entry["id"]: i for i, entry in enumerate(truth["categories"], 1)}
+    for entry in entries:
+        entry["category_id"] = place[entry["category_id"]]
+    with pytest.raises(
+        InputError, match=r"category_id \d+ is not one of the truth's 80 .* more\)$"
+    ):
+        as_results(entries, truth)

@@ -3,7 +3,7 @@ import torch
 
 from ovdet.registry import build
 from ovdet.structures import TextSlot, Vocabulary
-from ovdet.text import TextClasses
+from ovdet.text import TextClasses, word_vector
 
 SLOT = {
     "type": "TextClasses",
@@ -31,6 +31,14 @@ def test_words_are_embedded_as_classes_are():
     classes = slot(Vocabulary.of(["cat", "red_car"])).classes
     assert torch.equal(words, classes.flip(0))
     assert slot.bank.encoded == 126
+
+
+def test_a_word_for_a_part_that_keeps_it():
+    vector = build({"type": "WordVector", "text": SLOT, "word": "background"}, "model.vector")
+    assert vector.shape == (1, 8)
+    assert not vector.requires_grad
+    slot = build(SLOT, "model.text")
+    assert torch.equal(word_vector(slot, "red_car"), slot.encode_words(["red car"]))
 
 
 def test_the_encoder_is_frozen():

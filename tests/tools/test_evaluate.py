@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +47,8 @@ def test_scores_and_a_report_are_written(tool, files, tmp_path, monkeypatch, cap
     """The report itself is tested with its module: its picture takes seconds."""
     asked = []
 
-    def write_report(folder, truth, found, *others):
-        asked.append((truth["categories"][0]["id"], len(found), *others))
+    def write_report(folder, truth, found, *others, fixed):
+        asked.append((truth["categories"][0]["id"], len(found), *others, fixed))
         return [folder / "report.json"]
 
     monkeypatch.setattr("ovdet.evaluation.report.write_report", write_report)
@@ -58,7 +59,7 @@ def test_scores_and_a_report_are_written(tool, files, tmp_path, monkeypatch, cap
     assert record["kind"] == "segm"
     assert record["figures"]["AP50/class 5"] == pytest.approx(1.0)
     assert record["figures"]["AP50/class 9"] == 0
-    assert asked == [(5, 2, "segm", None, ())]
+    assert asked == [(5, 2, "segm", None, (), False)]
     told = [line.split("/")[-1] for line in capsys.readouterr().out.splitlines()[-3:]]
     assert told == ["scores.json", "scores.md", "report.json"]
 
@@ -94,6 +95,39 @@ def test_what_is_wrong_is_told_in_one_line(tool, files, tmp_path, capsys):
     assert told.count("\n") == 1
     assert not out.exists()
     assert tool.main([*files, "--protocol", "coco", "--partial"]) == 0
+
+
+def corners(entry):
+    x, y, width, height = entry["bbox"]
+    return entry | {"bbox": [x, y, x + width, y + height]}
+
+
+SMALL = {"size": [9, 9], "counts": [81]}
+WRONG = {
+    "an unknown image": ("bbox", lambda e: e | {"image_id": 8}, "image_id 8 is not in the truth"),
+    "no number": ("bbox", lambda e: e | {"score": float("nan")}, "score must be finite, got nan"),
+    "corners": ("bbox", corners, "bbox must be x, y, width, height, .* look like x1, y1, x2, y2"),
+    "other ids": ("bbox", lambda e: e | {"category_id": 90}, "category_id 90 is not one of the"),
+    "a small mask": (
+        "segm",
+        lambda e: e | {"segmentation": SMALL},
+        "mask must be of its image's size",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_meant_is_refused_by_name_and_number(tool, tmp_path, capsys, case):
+    """Of eleven results the first is right; the others are wrong."""
+    kind, spoil, message = WRONG[case]
+    truth = coco([(1, 5, 25, 25, 10, 10)])
+    right = result(1, 5, (0, 0, 10, 10), 0.9)
+    results = [right, *(spoil(result(1, 5, (25, 25, 10, 10), 0.5)) for _ in range(10))]
+    files = save(tmp_path, truth, results)
+    assert tool.main([*files, "--protocol", "coco", "--iou-type", kind]) == 2
+    told = capsys.readouterr().err
+    place = r"result 1 \(image [18]\): "
+    assert re.fullmatch(rf"evaluate.py: .*{place}{message}.* \(and 9 more\)\n", told), told
 
 
 def test_it_needs_no_torch(files):

@@ -45,6 +45,17 @@ def test_half_precision_on_disk(zoo):
     assert torch.equal(filled.weight, source.weight.half().float())
 
 
+def test_a_part_of_a_part(zoo):
+    folder, source = zoo
+    weights = {"tower.head.weight": source.weight, "tower.head.bias": source.bias}
+    save_file(weights | {"tower.trunk.weight": torch.zeros(1)}, folder / "tower.safetensors")
+    head = nn.ModuleDict({"head": nn.Linear(3, 2)})
+    load_pretrained(head, "tower.safetensors", "tower.", parts=["head."])
+    assert torch.equal(head["head"].weight, source.weight)
+    with pytest.raises(InputError, match=r"is not a ModuleDict at 'tower\.': Unexpected key"):
+        load_pretrained(head, "tower.safetensors", "tower.")
+
+
 @pytest.mark.parametrize(
     ("module", "file", "message"),
     [

@@ -85,14 +85,15 @@ def compare(options: argparse.Namespace, folder: Path) -> int:
     seconds = statistics.median(entry["seconds"] for entry in runs)
     reading = statistics.median(entry["total"] for entry in runs) - seconds
     spread = f"{min(r['seconds'] for r in runs):.2f} to {max(r['seconds'] for r in runs):.2f}"
-    cpu = statistics.median(entry["cpu"] for entry in runs)
+    cpu, peak = (statistics.median(entry[key] for entry in runs) for key in ("cpu", "peak"))
     print(f"  evaluating: median {seconds:.2f} s ({spread}), processor time {cpu:.2f} s")
-    print(f"  reading the files: {reading:.2f} s")
+    print(f"  reading the files: {reading:.2f} s; peak memory of the process {peak:.0f} MB")
     part = World(images // PART, objects // PART, 1203, options.lvis_boxes // PART, federated=True)
     print(f"a part of it, for pycocotools (COCO's rules, 300 a class): {part}")
     ask(folder / "part", part, seed=2)
-    sides = run_pairs(folder / "part", ("ours-lvis", "pycocotools-lvis"), 1)
+    sides = run_pairs(folder / "part", ("ours-lvis", "pycocotools-lvis"), options.pairs)
     federated = show("evaluating", sides, "seconds")
+    show("peak memory of the process", sides, "peak", unit="MB")
     print(
         f"ratios: {faster:.1f} x faster than pycocotools ({whole:.1f} x with reading the files), "
         f"1/{memory:.1f} of its memory; LVIS-like {seconds:.2f} s, {federated:.1f} x faster"

@@ -14,6 +14,7 @@ train = dict(
         vocabulary="@coco-ov",
         transforms=[dict(type="RandomFlip"), dict(type="Resize", short=800, longest=1333)],
         filter_empty=True,
+        skip_bad=True,  # COCO's own file has two boxes without height (cocoapi, issue 355)
     ),
     batch_size=2,
     num_workers=4,

@@ -64,7 +64,7 @@ fused = dict(
     settings=dict(
         type="DenseSettings",
         selection=dict(type="Selection", threshold=1e-4, nms=0.6, top=100),
-        names=dict(type="PhraseNames", negatives=40),  # [85, of 365 names]
+        names=dict(type="CaptionNames", negatives=40),  # [85, of 365 names]
         use_quality=True,
     ),
 )

@@ -54,7 +54,7 @@ model = dict(
         settings=dict(
             type="DenseSettings",
             selection=dict(type="Selection", threshold=0.05, nms=0.6, top=100, candidates=5000),
-            names=dict(type="PhraseNames", negatives=85, full=0.5),
+            names=dict(type="CaptionNames", negatives=85, full=0.5),
             use_quality=True,
         ),
     ),

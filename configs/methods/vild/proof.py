@@ -4,7 +4,7 @@ python tools/prove.py vild
 """
 
 _teacher = dict(
-    type="VildTeacher",
+    type="CropTeacher",
     encoder=dict(
         type="Pretrained",
         module=dict(

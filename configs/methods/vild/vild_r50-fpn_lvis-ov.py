@@ -10,7 +10,7 @@ _base_ = [
     "../../base/runtime.py",
 ]
 
-teacher = dict(type="VildTeacher", encoder={{_base_.image_tower}}, crop_size=224)
+teacher = dict(type="CropTeacher", encoder={{_base_.image_tower}}, crop_size=224)
 distillation = dict(type="VildDistillation", teacher=teacher, branch=0, count=300, weight=0.5)
 model = dict(
     # From nothing: 460 passes need no ImageNet. Norms learn over all devices.

@@ -6,7 +6,7 @@ python tools/train.py configs/methods/vild/vild_tiny_stickers.py  # 1 CPU x 8 im
 _base_ = ["vild_text_tiny_stickers.py"]
 
 teacher = dict(
-    type="VildTeacher",
+    type="CropTeacher",
     encoder=dict(
         type="Pretrained",
         module={{_base_.image_tower}},

@@ -11,11 +11,12 @@ from ovdet.data.convert.ade20k import convert_ade20k
 from ovdet.data.convert.cityscapes import convert_cityscapes
 from ovdet.data.convert.coco_captions import convert_coco_captions
 from ovdet.data.convert.coco_ov import convert_coco_ov
+from ovdet.data.convert.coco_tags import convert_coco_tags
 from ovdet.data.convert.cocostuff import convert_cocostuff
 from ovdet.data.convert.context import convert_context
 from ovdet.data.convert.flickr30k_entities import convert_flickr30k_entities
 from ovdet.data.convert.lvis_ov import convert_lvis_ov
-from ovdet.data.convert.odinw import convert_odinw
+from ovdet.data.convert.odinw import convert_odinw, convert_odinw35
 from ovdet.data.convert.output import Output, Written
 from ovdet.data.convert.refcoco import convert_refcoco
 from ovdet.data.convert.voc import convert_voc
@@ -39,7 +40,9 @@ CONVERSIONS: dict[str, Conversion] = {
     "voc": convert_voc,
     "yolo": convert_yolo,
     "odinw": convert_odinw,
+    "odinw35": convert_odinw35,
     "coco-captions": convert_coco_captions,
+    "coco-tags": convert_coco_tags,
     "flickr30k-entities": convert_flickr30k_entities,
     "refcoco": convert_refcoco,
     "ade20k": convert_ade20k,

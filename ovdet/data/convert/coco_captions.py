@@ -36,7 +36,7 @@ def convert_coco_captions(source: Path, output: Output, *, partial: bool = False
         path = source / "annotations" / f"captions_{split}2017.json"
         if partial and not path.exists():
             continue
-        entries, captions = _read(path)
+        entries, captions = read_captions(path)
         numbers = {"images": len(entries), "captions": captions}
         check_counts(path, numbers, counts, partial=partial)
         kept = [entry for entry in entries if entry["captions"]]
@@ -46,8 +46,12 @@ def convert_coco_captions(source: Path, output: Output, *, partial: bool = False
         raise InputError(f"{source}: holds no annotations/captions_train2017.json or _val2017.json")
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return an entry an image, and how many captions the file has, blank ones included."""
+def read_captions(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return an entry an image, and how many captions the file has, blank ones included.
+
+    Raises:
+        InputError: If the file is not one of COCO's captions.
+    """
     record = read_json(path)
     for key in ("images", "annotations"):
         if not isinstance(record, dict) or not isinstance(record.get(key), list):

@@ -9,8 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ovdet.data.convert.output import Output, Stream
-from ovdet.data.convert.streams import Section, read_sections
 from ovdet.data.stickers.coco_json import encode_json
+from ovdet.data.streams import Section, read_sections
 from ovdet.structures import InputError
 
 Record = dict[str, Any]
@@ -25,6 +25,7 @@ class Target:
         categories: The entries it lists.
         keep: Ids of the categories whose annotations stay.
         empty: Whether images without an annotation stay.
+        images: Ids of the images that stay, None for all.
         notes: What to say of it, as published figures.
     """
 
@@ -32,6 +33,7 @@ class Target:
     categories: Sequence[Record]
     keep: frozenset[int]
     empty: bool = True
+    images: frozenset[int] | None = None
     notes: str = ""
 
 
@@ -130,17 +132,17 @@ class _File:
         self._count = 0
         stream.write(b'{"annotations":[')
 
+    def wants(self, image_id: int, category: int) -> bool:
+        chosen = self.target.images
+        return category in self.target.keep and (chosen is None or image_id in chosen)
+
     def add(self, image_id: int, text: str) -> None:
         self._stream.write((",\n" if self._count else "\n").encode() + text.encode())
         self._count += 1
         self._images.add(image_id)
 
     def finish(self, found: _Found) -> None:
-        kept = [
-            image
-            for image_id, image in found.images.items()
-            if self.target.empty or image_id in self._images
-        ]
+        kept = [image for image_id, image in found.images.items() if self._stays(image_id)]
         write = self._stream.write
         write(b'],\n"categories":' + _lines(self.target.categories))
         write(b',\n"images":' + _lines(kept))
@@ -154,6 +156,12 @@ class _File:
             "classes": len(self.target.categories),
         }
         self._stream.notes = self.target.notes
+
+    def _stays(self, image_id: int) -> bool:
+        chosen = self.target.images
+        if chosen is not None and image_id not in chosen:
+            return False
+        return self.target.empty or image_id in self._images
 
 
 def _lines(records: Iterable[Record]) -> bytes:
@@ -184,13 +192,13 @@ def _read_annotations(
     bar = tqdm(section.entries, desc=path.name, unit=" boxes", disable=None, leave=False, delay=2)
     for place, (entry, text) in enumerate(bar):
         image_id, category = _whole(entry, "image_id"), _whole(entry, "category_id")
-        if image_id is None or category not in original.categories:
+        if image_id is None or category is None or category not in original.categories:
             rule = "a whole image_id and a known category_id"
             raise InputError(f"{path}: annotations[{place}] must have {rule}, got {text[:80]}")
         found.annotations += 1
         found.annotated.add(image_id)
         for file in files:
-            if category in file.target.keep:
+            if file.wants(image_id, category):
                 file.add(image_id, text)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ovdet.data.convert.instances import Original, Record, Target, split_instances
 from ovdet.data.convert.output import Output
 from ovdet.data.splits import vocabulary
+from ovdet.data.streams import read_sections
 from ovdet.structures import InputError, Vocabulary
 
 COUNTS = {
@@ -22,6 +23,8 @@ COUNTS = {
 NORARE = "published: 1,264,884 boxes"
 """The instance counts of frequent and common classes in the published file, added up."""
 
+MINIVAL = "others count 4,809 images"  # unverified
+
 
 def convert_lvis_ov(source: Path, output: Output, *, partial: bool = False) -> None:
     """Write the files of OV-LVIS.
@@ -32,6 +35,8 @@ def convert_lvis_ov(source: Path, output: Output, *, partial: bool = False) -> N
     - ``train_norare.json``: every training image and all 1,203 categories, the boxes of the 866
       frequent and common ones (Detic, wusize/ovdet).
     - ``val.json``: as published, with the novel classes marked.
+    - ``minival.json``: of it, the images of COCO's ``val2017``; models trained on COCO's training
+      images are measured on these (Kamath et al., "MDETR", ICCV 2021).
     - ``vocabulary.json``: 1,203 classes with synonyms, definitions and frequency; and
       ``vocabulary_base.json``: the 866, for a head that has no row for rare ones (ViLD, DetPro).
 
@@ -48,26 +53,45 @@ def convert_lvis_ov(source: Path, output: Output, *, partial: bool = False) -> N
     entries = _entries(classes)
     base = frozenset(entry["id"] for entry in entries if not entry["novel"])
     every = frozenset(entry["id"] for entry in entries)
+    folder = "annotations/" if (source / "annotations").is_dir() else ""
+    few = _find_minival(source / f"{folder}lvis_v1_val.json")
     targets = {
-        "train": Target("train_norare.json", entries, base, notes=NORARE),
-        "val": Target("val.json", entries, every),
+        "train": [Target("train_norare.json", entries, base, notes=NORARE)],
+        "val": [
+            Target("val.json", entries, every),
+            Target("minival.json", entries, every, images=few, notes=MINIVAL),
+        ],
     }
     facts = {entry["id"]: {"frequency": entry["frequency"]} for entry in entries}
-    folder = "annotations/" if (source / "annotations").is_dir() else ""
     found = [
         split_instances(
             source,
             Original(f"{folder}lvis_v1_{split}.json", COUNTS[split], facts, _named),
-            [target],
+            wanted,
             output,
             partial=partial,
         )
-        for split, target in targets.items()
+        for split, wanted in targets.items()
     ]
     if not any(found):
         raise InputError(f"{source}: holds no lvis_v1_train.json or lvis_v1_val.json")
     output.vocabulary("vocabulary.json", classes)
     output.vocabulary("vocabulary_base.json", _base_of(classes))
+
+
+def _find_minival(path: Path) -> frozenset[int]:
+    """Return the ids of the images of ``val2017``; bad entries are told when all is read."""
+    if not path.is_file():
+        return frozenset()
+    return frozenset(
+        image["id"]
+        for section in read_sections(path)
+        if section.key == "images"
+        for image, _ in section.entries
+        if isinstance(image, dict)
+        and isinstance(image.get("id"), int)
+        and "/val2017/" in str(image.get("coco_url"))
+    )
 
 
 def _entries(classes: Vocabulary) -> list[Record]:

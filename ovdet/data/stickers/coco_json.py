@@ -65,6 +65,21 @@ class CocoWriter:
         last = len(self._annotations)
         return number, list(range(last - len(scene.objects) + 1, last + 1))
 
+    def labels_to_json(self) -> bytes:
+        """Return the file of what is in each image and not where: Detic's ``pos_category_ids``."""
+        shown: dict[int, set[int]] = {image["id"]: set() for image in self._images}
+        for entry in self._annotations:
+            shown[entry["image_id"]].add(entry["category_id"])
+        images = [i | {"pos_category_ids": sorted(shown[i["id"]])} for i in self._images]
+        return encode_json(
+            {
+                "annotations": [],
+                "categories": self.categories,
+                "images": images,
+                "info": ORIGIN,
+            }
+        )
+
     def to_json(
         self, keep: frozenset[str] | None = None, more: Mapping[str, Any] | None = None
     ) -> bytes:

@@ -15,6 +15,7 @@ from PIL import Image
 from ovdet.data.stickers.bias import write_bias
 from ovdet.data.stickers.captions import CaptionStream
 from ovdet.data.stickers.coco_json import CocoWriter, encode_json
+from ovdet.data.stickers.labels import write_labels
 from ovdet.data.stickers.longtail import write_lv
 from ovdet.data.stickers.phrases import write_phrases
 from ovdet.data.stickers.scenes import SceneSpec, render_scene
@@ -91,6 +92,7 @@ def _write_caps(out: Path, seed: int, images: Mapping[str, int]) -> None:
 
 TRACKS: dict[str, Track] = {
     "stickers-ov": Track(_write_ov, {"train": 1200, "val": 400}),
+    "stickers-labels": Track(write_labels, {"train": 2000, "val": 200}),
     "stickers-lv": Track(write_lv, {"train": 6000, "val": 1500}),
     "stickers-seg": Track(write_seg, {"train": 1500, "val": 400}),
     "stickers-caps": Track(_write_caps, {"train": 8000, "val": 1000}),

@@ -1,9 +1,16 @@
 """YOLO label files and ODinW: small folders of the true layout."""
 
+import ast
+import importlib.util
+import json
+import re
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 from ovdet.data import CocoDataset
+from ovdet.data.convert.odinw import read_sets
 from ovdet.structures import InputError
 
 YAML = "path: .\ntrain: images/train\nval: images/val\nnames:\n  0: cat\n  1: red car\n"
@@ -105,6 +112,54 @@ def test_odinw_is_read_set_by_set(put, run, source):
     assert dataset[0].truth.boxes.tolist() == [[1, 2, 4, 6]]
     with pytest.raises(InputError, match=r"lacks AerialMaritimeDrone, .*; --partial converts"):
         run("odinw", partial=False, force=True)
+
+
+def test_a_set_whose_parts_lie_in_one_folder(put, run, source):
+    """Pistols, one of the 13, and three more of the 35 are laid out so."""
+    for part in ("train", "val"):
+        put(f"pistols/export/{part}_annotations_without_background.json", pothole("pistol"))
+    Image.new("RGB", (40, 20)).save(source / "pistols/export/a.jpg")
+    out, written = run("odinw")
+    assert sorted(written) == ["pistols_train.json", "pistols_valid.json"]
+    dataset = CocoDataset(str(out / "pistols_valid.json"), str(source))
+    assert dataset[0].file_name == "pistols/export/a.jpg"
+
+
+def test_the_35_rename_classes_that_the_13_leave_alone(put, run):
+    put("CottontailRabbits/valid/annotations_without_background.json", pothole("Cottontail-Rabbit"))
+    names = {}
+    for count in ("odinw", "odinw35"):
+        out, _ = run(count, force=True)
+        record = json.loads((out / "CottontailRabbits_valid.json").read_text())
+        names[count] = [entry["name"] for entry in record["categories"]]
+    assert names == {"odinw": ["Cottontail-Rabbit"], "odinw35": ["rabbit"]}
+    chess = pothole("anything")
+    chess["categories"] = [{"id": i, "name": f"{i}"} for i in range(1, 14)]
+    place = "ChessPieces/Chess Pieces.v23-raw.coco/valid/annotations_without_background.json"
+    put(place, chess)
+    out, _ = run("odinw35", force=True)
+    record = json.loads((out / "ChessPieces_valid.json").read_text())
+    assert [entry["name"] for entry in record["categories"]][:2] == ["piece", "black bishop"]
+    chess["categories"].pop()
+    put(place, chess)
+    with pytest.raises(InputError, match="must have the category ids 1 to 13"):
+        run("odinw35", force=True)
+
+
+def test_the_lists_of_odinw_are_mmdetections():
+    """Folder, layout and classes of each set, read in its own configs."""
+    folder = Path(importlib.util.find_spec("mmdet").origin).parent / ".mim/configs/grounding_dino"
+    for count in (13, 35):
+        text = (folder / f"odinw/grounding_dino_swin-t_pretrain_odinw{count}.py").read_text()
+        blocks = text.split("class_name = ")[1:]
+        sets = {one.folder: one for one in read_sets(count)}
+        assert len(blocks) == len(sets) == count
+        for block in blocks:
+            names = ast.literal_eval(re.match(r"\([^)]*\)", block)[0])
+            one = sets[re.search(r"data_root \+ '(.*)/'", block)[1]]
+            wanted = one.renamed or one.classes
+            assert {"piece" if not name.strip() else name for name in names} == set(wanted)
+            assert one.joined == ("img=''" in block)
 
 
 @pytest.mark.parametrize(

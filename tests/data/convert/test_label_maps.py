@@ -155,6 +155,7 @@ def test_the_sum_follows_names_sizes_and_pixels(draw, run):
         ("flickr30k-entities", "holds no train.txt, val.txt or test.txt"),
         ("refcoco", "holds none of refcoco"),
         ("odinw", "must hold the 13 sets of ODinW, lacks AerialMaritimeDrone, Aquarium"),
+        ("odinw35", "must hold the 35 sets of ODinW, lacks AerialMaritimeDrone_large"),
         ("yolo", r"data\.yaml: cannot be read: No such file"),
         ("lvis-ov", "holds no lvis_v1_train.json"),
     ],

@@ -35,6 +35,11 @@ def test_the_sides_follow_the_frequency(put, record, run, read):
     train, val = read(out / "train_norare.json"), read(out / "val.json")
     assert [a["category_id"] for a in train["annotations"]] == [COMMON, FREQUENT]
     assert [a["category_id"] for a in val["annotations"]] == [RARE, COMMON, FREQUENT]
+    few = read(out / "minival.json")  # images of val2017 alone
+    assert [image["id"] for image in few["images"]] == [3]
+    assert [a["category_id"] for a in few["annotations"]] == [FREQUENT]
+    assert few["images"][0]["neg_category_ids"] == [RARE]
+    assert len(few["categories"]) == 1203
     for found in (train, val):
         assert len(found["images"]) == 2
         assert len(found["categories"]) == 1203

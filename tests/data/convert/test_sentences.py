@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ovdet.data import CaptionFileDataset, PhraseDataset
+from ovdet.data import CaptionFileDataset, CocoDataset, PhraseDataset
 from ovdet.data.convert.flickr30k_entities import parse_sentence
+from ovdet.data.splits import vocabulary
 from ovdet.structures import InputError
 
 CAPTIONS = {
@@ -35,6 +36,31 @@ def test_captions_are_gathered_by_image(put, run, source):
         ("A giraffe eats.", "A zoo."),
     ]
     assert dataset[1].image_id == 25
+
+
+def test_classes_that_captions_name_become_image_labels(put, run, source):
+    told = [
+        {"image_id": 9, "id": 1, "caption": "Two Dogs chase a cat"},
+        {"image_id": 9, "id": 2, "caption": "on a skateboard."},
+        {"image_id": 25, "id": 3, "caption": "Cattle; a dogged busman"},  # parts of words
+    ]
+    put("annotations/captions_train2017.json", CAPTIONS | {"annotations": told})
+    out, written = run("coco-tags")
+    assert written["train.json"].counts == {"images": 1, "labels": 3}
+    Image.new("RGB", (30, 20)).save(source / "000000000009.jpg")
+    dataset = CocoDataset(str(out / "train.json"), str(source), vocabulary="@coco-ov")
+    assert len(dataset) == 1
+    names = dataset.vocabulary.names
+    assert {names[label] for label in dataset[0].positive} == {"cat", "dog", "skateboard"}
+    assert dataset.vocabulary.novel_mask == vocabulary("coco-ov").novel_mask
+
+
+def test_tags_need_sizes(put, run):
+    images = [{"id": 9, "file_name": "9.jpg"}]
+    told = [{"image_id": 9, "id": 1, "caption": "a dog"}]
+    put("annotations/captions_train2017.json", {"images": images, "annotations": told})
+    with pytest.raises(InputError, match="image 9 must have a whole height and width"):
+        run("coco-tags")
 
 
 def test_captions_of_other_counts_are_refused(put, run):

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from ovdet.data.convert.streams import read_sections
+from ovdet.data.streams import read_sections
 from ovdet.structures import InputError
 
 

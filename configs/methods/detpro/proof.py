@@ -1,0 +1,78 @@
+"""DetPro's smallest proof on stickers-ov: learnt prompts against written ones, then a detector.
+
+python tools/prove.py detpro
+
+The rows of prompts name proposals of the pictures of val by their teacher's embeddings; the rows of
+detectors differ in the prompts alone. Proposals come from the detector of ViLD's proof.
+"""
+
+labeler_of = "vild"
+_PROMPTS = "detpro_prompts_tiny_stickers.py"
+_load = dict(type="LoadProposals", file="{prepared}")
+_load_val = dict(type="LoadProposals", file="{prepared_val}")
+_measured = {
+    "train.dataset.transforms": [_load],
+    "val.dataset.transforms": [_load_val],
+}
+_tower = dict(
+    type="Pretrained",
+    module=dict(
+        type="TinyTextTransformer",
+        dim=128,
+        width=128,
+        layers=1,
+        heads=4,
+        context=77,
+        embed_width=40,
+    ),
+    file="tiny-clip.safetensors",
+    prefix="text.",
+)
+
+
+def _written(templates):
+    """Return the options of a row with written prompts, which only measures."""
+    text = dict(_delete_=True, type="TextClasses", encoder=_tower, templates=templates)
+    return _measured | {"model.text": text, "model.objectives": [], "train": None}
+
+
+def _learnt(**options):
+    """Return the options of a row with one learnt context."""
+    objective = dict(type="DetproPrompts", classes=65, scale=100.0, bands=(0.5,), **options)
+    return _measured | {"model.text.count": 1, "model.objectives": [objective]}
+
+
+variants = [
+    dict(name="single template", config=_PROMPTS, options=_written("single"), prepared=True),
+    dict(name="63 templates", config=_PROMPTS, options=_written("vild63"), prepared=True),
+    dict(
+        name="DetPro without background",
+        config=_PROMPTS,
+        options=_learnt(soft=False),
+        prepared=True,
+    ),
+    dict(name="DetPro, soft background", config=_PROMPTS, options=_learnt(), prepared=True),
+    dict(name="DetPro, 5 bands", config=_PROMPTS, options=_measured, prepared=True),
+    dict(name="ViLD-ensemble", of="vild"),
+    dict(
+        name="ViLD-ensemble with DetPro",
+        config="detpro_tiny_stickers.py",
+        options={
+            "model.text.file": "{run:DetPro, 5 bands}/weights.safetensors",
+            "train.dataset.transforms": [
+                _load,
+                dict(type="RandomFlip"),
+                dict(type="ColorJitter"),
+            ],
+        },
+        prepared=True,
+    ),
+]
+figures = {
+    "novel top-1": "regions/novel/top1",
+    "base top-1": "regions/base/top1",
+    "AUROC": "regions/auroc",
+    "novel AP50": "coco/bbox/novel/AP50",
+    "base AP50": "coco/bbox/base/AP50",
+    "all AP50": "coco/bbox/all/AP50",
+}
