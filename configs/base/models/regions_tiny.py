@@ -12,6 +12,6 @@ model = dict(
             type="Pretrained", module=text_tower, file="tiny-clip.safetensors", prefix="text."
         ),
     ),
-    # The inverse of tiny-clip's temperature, as everywhere; one logit a class, nothing else.
-    classifier=dict(type="CosineClassifier", dim=dim, scale=100.0, background="none"),
+    # tiny-clip's own learnt scale is 27.9; one logit a class, nothing else.
+    classifier=dict(type="CosineClassifier", dim=dim, scale=28.0, background="none"),
 )
