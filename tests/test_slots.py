@@ -19,16 +19,20 @@ from ovdet.heads import (
 )
 from ovdet.methods.detic import DeticCaptions, DeticImageLabels
 from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
+from ovdet.methods.owlvit import OwlvitLabeler, OwlvitTrunk
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
-from ovdet.text import TextClasses
-from ovdet.vision import PyramidTrunk, RawAndPyramid, TowerPyramid
+from ovdet.text import TextClasses, TunedTextClasses
+from ovdet.vision import PyramidTrunk, RawAndPyramid, SmallVit, TowerPyramid
 
 FILLINGS = [
     ("TextSlot", TextClasses),
+    ("TextSlot", TunedTextClasses),
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
+    ("TrunkSlot", SmallVit),
+    ("TrunkSlot", OwlvitTrunk),
     ("RegionSlot", RpnProposals),
     ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),
@@ -44,6 +48,7 @@ FILLINGS = [
     ("ObjectiveSlot", OvdetrReconstruction),
     ("LabelerSlot", VildLabeler),
     ("LabelerSlot", OvdetrLabeler),
+    ("LabelerSlot", OwlvitLabeler),
 ]
 
 
