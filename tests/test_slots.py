@@ -18,17 +18,31 @@ from ovdet.heads import (
     TowerEmbedder,
 )
 from ovdet.methods.detic import DeticCaptions, DeticImageLabels
+from ovdet.methods.glip import GlipPromptText
 from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
 from ovdet.methods.owlvit import OwlvitLabeler, OwlvitTrunk
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
-from ovdet.text import TextClasses, TunedTextClasses
-from ovdet.vision import PyramidTrunk, RawAndPyramid, SmallVit, TowerPyramid
+from ovdet.text import TextClasses, TokenText, TunedTextClasses
+from ovdet.vision import (
+    CoarserLevels,
+    DeepFusion,
+    PyramidTrunk,
+    RawAndPyramid,
+    SmallVit,
+    SwinTrunk,
+    TowerPyramid,
+)
 
 FILLINGS = [
     ("TextSlot", TextClasses),
+    ("TextSlot", TokenText),
     ("TextSlot", TunedTextClasses),
+    ("TextSlot", GlipPromptText),
     ("TrunkSlot", PyramidTrunk),
+    ("TrunkSlot", CoarserLevels),
+    ("TrunkSlot", SwinTrunk),
+    ("FusionSlot", DeepFusion),
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
     ("TrunkSlot", SmallVit),
