@@ -20,14 +20,16 @@ from ovdet.heads import (
 from ovdet.methods.detic import DeticCaptions, DeticImageLabels
 from ovdet.methods.glip import GlipPromptText
 from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
+from ovdet.methods.owlvit import OwlvitLabeler, OwlvitTrunk
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
-from ovdet.text import TextClasses, TokenText
+from ovdet.text import TextClasses, TokenText, TunedTextClasses
 from ovdet.vision import (
     CoarserLevels,
     DeepFusion,
     PyramidTrunk,
     RawAndPyramid,
+    SmallVit,
     SwinTrunk,
     TowerPyramid,
 )
@@ -35,6 +37,7 @@ from ovdet.vision import (
 FILLINGS = [
     ("TextSlot", TextClasses),
     ("TextSlot", TokenText),
+    ("TextSlot", TunedTextClasses),
     ("TextSlot", GlipPromptText),
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", CoarserLevels),
@@ -42,6 +45,8 @@ FILLINGS = [
     ("FusionSlot", DeepFusion),
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
+    ("TrunkSlot", SmallVit),
+    ("TrunkSlot", OwlvitTrunk),
     ("RegionSlot", RpnProposals),
     ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),
@@ -57,6 +62,7 @@ FILLINGS = [
     ("ObjectiveSlot", OvdetrReconstruction),
     ("LabelerSlot", VildLabeler),
     ("LabelerSlot", OvdetrLabeler),
+    ("LabelerSlot", OwlvitLabeler),
 ]
 
 

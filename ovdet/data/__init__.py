@@ -5,6 +5,7 @@ from ovdet.data.caption_files import CaptionFileDataset, PickCaption
 from ovdet.data.captions import CaptionDataset, ReplayedStream
 from ovdet.data.coco import CocoDataset, collate
 from ovdet.data.images import read_rgb
+from ovdet.data.mosaic import Mosaic
 from ovdet.data.panoptic import PanopticDataset
 from ovdet.data.phrases import PhraseDataset
 from ovdet.data.proposals import LoadProposals, StoredCrops
@@ -28,6 +29,7 @@ __all__ = [
     "ColorJitter",
     "Draw",
     "LoadProposals",
+    "Mosaic",
     "MultiSource",
     "PanopticDataset",
     "PhraseDataset",

@@ -39,14 +39,15 @@ model = dict(
         names=dict(type="SampledNames", negatives=50, most=100),
     ),
 )
+pictures = dict(
+    type="CocoDataset",
+    ann_file="data/lvis-ov/train_norare.json",
+    image_dir="data/coco",
+    transforms=[dict(type="RandomFlip")],
+    filter_empty=True,
+)
 train = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="RandomFlip"),
-            # The paper's mosaics of 1, 4 and 9 pictures show objects at these scales.
-            dict(type="ScaleJitter", low=1 / 3, high=1.0, size=size),
-        ],
-    ),
+    dataset=dict(_delete_=True, type="Mosaic", dataset=pictures, side=size),
     batch_size=32,
     iters=140_000,
     checkpoint_interval=5_000,

@@ -11,13 +11,5 @@ _base_ = ["owlvit_b16_lvis-ov.py"]
 size = 960  # px; 60 x 60 tokens
 
 model = dict(trunk=dict(size=size), head=dict(objectness=True))
-train = dict(
-    dataset=dict(
-        transforms=[
-            dict(type="RandomFlip"),
-            dict(type="ScaleJitter", low=1 / 3, high=1.0, size=size),
-        ],
-    ),
-    iters=16_000,
-)
+train = dict(dataset=dict(side=size), iters=16_000)
 val = dict(dataset=dict(transforms=[dict(type="Resize", short=size, longest=size)]))
