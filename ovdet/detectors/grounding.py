@@ -199,7 +199,7 @@ class GroundingDetector(BaseModel):  # type: ignore[misc]
         """
         wanted = [dict(enumerate(phrases_of(sample))) for sample in samples]
         question = ask(samples, wanted)
-        rows = {wording: row for row, wording in enumerate(question.vocabulary.wordings)}
+        rows = {wording: row for row, wording in enumerate(_distinct(wanted))}
         found: list[Regions] = self.detector.predict(samples, question.vocabulary)
         return [
             _relabelled(regions, {rows[wording]: label for label, wording in own.items()})

@@ -164,7 +164,7 @@ class GlipPromptText(nn.Module):
     def __init__(self, text: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
         self.text: Any = text.requires_grad_(False)
-        encoder = self.text.encoder
+        encoder: Any = text.encoder
         clean = clean_names(Vocabulary.of(names).names)
         self.names = {name: row for row, name in enumerate(clean)}
         lengths = [len(encoder.tokenizer.pieces(name)) + 2 for name in clean]
@@ -219,9 +219,10 @@ class GlipPromptTuning(BaseModel):  # type: ignore[misc]
 
     def __init__(self, detector: nn.Module, names: Sequence[str] | str) -> None:
         super().__init__()
-        self.detector: Any = detector.requires_grad_(False)
         wanted = Vocabulary.load(names).names if isinstance(names, str) else names
-        self.detector.text = GlipPromptText(self.detector.text, wanted)
+        tuned: Any = detector.requires_grad_(False)
+        tuned.text = GlipPromptText(tuned.text, wanted)
+        self.detector: Any = tuned
 
     def forward(self, samples: list[Sample], mode: str = "loss") -> Any:
         """Learn from samples or predict on them, as the detector does."""
