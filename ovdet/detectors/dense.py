@@ -77,6 +77,7 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
         self.fusion = fusion
         self.settings = settings or DenseSettings()
         self.names = self.settings.names or AllNames()
+        self.examples = self.settings.examples
         self.objectives = nn.ModuleList(self.settings.objectives)
         self.vocabulary: Vocabulary | None = None
 
@@ -161,13 +162,29 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
         """
         order = sorted(range(len(vocabulary)), key=vocabulary.names.__getitem__)
         flow = self._look(samples, vocabulary.pick(order))
-        if self.fusion is None:
+        if self.examples is not None:
+            classes = self.examples(self.look, flow.vocabulary)
+            pieces = self._tiles(flow, Text(classes=classes))
+        elif self.fusion is None:
             pieces = self._tiles(flow, self.text(flow.vocabulary))
         else:
             pieces = self._chunks(flow)
         found = self._select(flow, pieces, threshold, top_k)
         place = torch.tensor(order, device=flow.images.device)
         return [regions.with_(labels=place[regions.labels]) for regions in found]
+
+    def look(self, samples: list[Sample]) -> DensePrediction:
+        """Return what is seen at every place of samples, whatever the names: logits are [B, P, 0].
+
+        Raises:
+            InputError: If the detector fuses words into its features: it sees nothing without.
+        """
+        if self.fusion is not None:
+            raise InputError("a detector with a fusion needs names, it cannot look without any")
+        flow = self._look(samples, Vocabulary.of(["anything"]))
+        nothing = self.text(flow.vocabulary).rows(torch.zeros(0, dtype=torch.int64))
+        prediction: DensePrediction = self.head(flow.features, nothing, flow.images)
+        return prediction
 
     def find(
         self,
@@ -213,13 +230,18 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
 
     def _chunks(self, flow: Flow) -> Iterator[tuple[DensePrediction, Tensor, int]]:
         """Yield the same of chunks of names that see each other through the fusion."""
-        count = len(flow.vocabulary)
-        size = self.settings.chunk or count
-        for start in range(0, count, size):
-            part = flow.vocabulary.pick(range(start, min(start + size, count)))
-            levels, text = self.fusion(flow.features, self.text(part))
+        for rows in self._runs(flow.vocabulary):
+            levels, text = self.fusion(flow.features, self.text(flow.vocabulary.pick(rows)))
             prediction: DensePrediction = self.head(levels, text, flow.images)
-            yield prediction, self.head.scores(prediction.logits, text), start
+            yield prediction, self.head.scores(prediction.logits, text), rows.start
+
+    def _runs(self, vocabulary: Vocabulary) -> list[range]:
+        """Return the runs of names that see each other: a text slot with tokens counts those."""
+        count, size = len(vocabulary), self.settings.chunk
+        if hasattr(self.text, "cut"):
+            runs: list[range] = self.text.cut(vocabulary, size)
+            return runs
+        return [range(i, min(i + (size or count), count)) for i in range(0, count, size or count)]
 
     def _select(
         self,
@@ -257,6 +279,8 @@ class DenseSettings:
         objectives: Further losses, Flow to {name: scalar}.
         names: (samples, vocabulary) to the Question a batch learns from; None asks every image for
             every name that is not novel.
+        examples: (``look``, vocabulary) to class embeddings [C, D], in place of names, for
+            predictions; None asks by name.
         chunk: With a fusion: names that go through it together; None takes all at once.
         use_quality: Rank by the geometric mean of score and quality instead of the score alone.
     """
@@ -264,6 +288,7 @@ class DenseSettings:
     selection: Selection = field(default_factory=Selection)
     objectives: Sequence[nn.Module] = ()
     names: nn.Module | None = None
+    examples: nn.Module | None = None
     chunk: int | None = None
     use_quality: bool = False
 

@@ -78,12 +78,16 @@ def _curves(panel: "Axes", judged: "Judged") -> None:
             curves = judged.curves[row][members]
             curves = curves[~np.isnan(curves[:, 0])]
             if len(curves):
-                label = f"{group}, IoU {0.5 + 0.05 * row:.2g}: {100 * curves.mean():.1f}"
+                label = f"{group} at {0.5 + 0.05 * row:.2g}: {100 * curves.mean():.1f}"
                 colour = _COLOURS[group]
                 panel.plot(RECALLS, curves.mean(axis=0), style, color=colour, label=label)
-    panel.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision, mean over classes")
-    panel.set_title("Precision and recall")
-    panel.legend(fontsize=8, framealpha=0.6, loc="upper right")
+    panel.set(xlim=(0, 1), xlabel="recall", ylabel="precision, mean over classes")
+    panel.set_title("Precision and recall, at two IoU")
+    lines = panel.get_lines()
+    lines = lines[::2] + lines[1::2]  # a column for each IoU, above all curves
+    panel.legend(handles=lines, fontsize=8, ncols=2, handlelength=1.6, loc="upper center")
+    panel.set_ylim(0, 1.06 + 0.04 * len(lines))
+    panel.set_yticks(np.linspace(0, 1, 6))
 
 
 def _causes(panel: "Axes", judged: "Judged") -> None:

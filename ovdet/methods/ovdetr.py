@@ -160,9 +160,10 @@ class OvdetrLabeler(nn.Module):
             not another object.
         scale: Inverse temperature of the names' softmax.
         least: Least probability, among all names, of the best novel one.
+        likeness: Least cosine with that name; a softmax has no way to say "none of these".
 
     Raises:
-        ValueError: If ``least`` or ``overlap`` lies outside [0, 1].
+        ValueError: If ``least`` or ``overlap`` lies outside [0, 1], or ``likeness`` [-1, 1].
     """
 
     def __init__(
@@ -174,8 +175,11 @@ class OvdetrLabeler(nn.Module):
         overlap: float = 0.5,
         scale: float = 100.0,
         least: float = 0.5,
+        likeness: float = -1.0,
     ) -> None:
         super().__init__()
+        if not -1 <= likeness <= 1:
+            raise ValueError(f"likeness must lie in [-1, 1], got {likeness}")
         for name, value in (("overlap", overlap), ("least", least)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {value}")
@@ -185,6 +189,7 @@ class OvdetrLabeler(nn.Module):
         self.overlap = overlap
         self.scale = scale
         self.least = least
+        self.likeness = likeness
 
     @torch.no_grad()
     def forward(self, sample: Sample) -> Sample:
@@ -206,10 +211,12 @@ class OvdetrLabeler(nn.Module):
         vocabulary: Vocabulary = self.detector.vocabulary
         novel = torch.tensor(vocabulary.novel_mask, device=images.device)
         seen = self.teacher(images, regions)
-        logits = self.scale * seen @ self.detector.text(vocabulary).classes.T
-        scores, labels = logits.softmax(dim=1).masked_fill(~novel, 0).max(dim=1)
+        cosine = seen @ self.detector.text(vocabulary).classes.T  # [R, C]
+        chances = (self.scale * cosine).softmax(dim=1).masked_fill(~novel, 0)
+        scores, labels = chances.max(dim=1)
+        alike = cosine.gather(1, labels[:, None])[:, 0] >= self.likeness
         named = regions.with_(scores=scores, labels=labels, embeddings=seen)
-        named = named[scores >= self.least]
+        named = named[(scores >= self.least) & alike]
         named = named[_scores(named).argsort(descending=True, stable=True)]
         kept = named[:0]
         for index in range(len(named)):

@@ -1,5 +1,6 @@
 """Pure functions over tensors; home of torchvision's ops."""
 
+from ovdet.ops.assign import assign_atss, centerness
 from ovdet.ops.boxes import (
     box_area,
     box_iou,
@@ -18,9 +19,11 @@ from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 
 __all__ = [
+    "assign_atss",
     "best_overlap",
     "box_area",
     "box_iou",
+    "centerness",
     "clip_boxes",
     "compare",
     "cosine_logits",

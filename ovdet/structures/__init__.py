@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
     from ovdet.structures.memory import without_collection
+    from ovdet.structures.phrases import PhraseVocabulary
     from ovdet.structures.queries import Conditions, Decoded
     from ovdet.structures.regions import Regions
     from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
@@ -39,6 +40,7 @@ _HOMES = {
     "InputError": "errors",
     "LabelerSlot": "slots",
     "ObjectiveSlot": "slots",
+    "PhraseVocabulary": "phrases",
     "RegionSlot": "slots",
     "Regions": "regions",
     "Sample": "samples",
@@ -67,6 +69,7 @@ __all__ = [
     "InputError",
     "LabelerSlot",
     "ObjectiveSlot",
+    "PhraseVocabulary",
     "RegionSlot",
     "Regions",
     "Sample",

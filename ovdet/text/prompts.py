@@ -2,7 +2,8 @@
 
 A template holds ``{}`` where the name goes and may hold ``{article}``, which becomes ``a`` or
 ``an``. The sets: ``single``; ``vild63``, ViLD's, with its rule "a sentence that opens with a or
-the is led in by This is" written out; ``clip80``, CLIP's for ImageNet; ``detic``; ``none``.
+the is led in by This is" written out; ``clip80``, CLIP's for ImageNet, and ``clip7``, the seven of
+them that help most; ``detic``; ``none``.
 """
 
 import difflib

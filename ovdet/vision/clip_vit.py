@@ -222,10 +222,16 @@ class ClipVit(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Map [B, 3, H, W] to the class token's [B, D], as CLIP leaves it: not unit norm."""
-        tokens, _ = self.tokens(images)
+        tokens, _ = self.last_tokens(images)
+        embeddings: Tensor = tokens[:, 0] @ self.proj
+        return embeddings
+
+    def last_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return what the last block gives, behind the last norm, [B, N, c], and (h, w)."""
+        tokens, grid = self.tokens(images)
         for block in self.resblocks:
             tokens = block(tokens)
-        return self.project(tokens[:, 0])
+        return self.ln_post(tokens), grid
 
     def tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what enters the first block, [B, N, c], and (h, w)."""

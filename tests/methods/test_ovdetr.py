@@ -232,6 +232,14 @@ def test_what_looks_like_everything_is_no_object():
     assert eager.scores[3].item() == pytest.approx(1 / 3)
 
 
+def test_what_looks_like_no_name_is_no_object():
+    """Grey has a cosine of 1 / sqrt(3) with each colour."""
+    strict = labeler(BOXES, least=0.3, likeness=0.6)(scene()).proposals
+    assert strict.boxes.tolist() == [BOXES[0], BOXES[1], BOXES[3]]
+    loose = labeler(BOXES, least=0.3, likeness=0.57)(scene()).proposals
+    assert loose.boxes.tolist() == [BOXES[0], BOXES[1], BOXES[3], BOXES[4]]
+
+
 def test_what_looks_like_a_base_class_is_not_mined():
     image = scene()
     image.truth = image.truth[:0]
@@ -251,6 +259,8 @@ def test_a_picture_without_anything():
 
 
 def test_a_share_is_a_share():
+    with pytest.raises(ValueError, match=r"likeness must lie in \[-1, 1\], got 2"):
+        labeler([], likeness=2)
     with pytest.raises(ValueError, match=r"least must lie in \[0, 1\], got 2"):
         labeler([], least=2)
 
