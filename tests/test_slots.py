@@ -18,15 +18,28 @@ from ovdet.heads import (
     TowerEmbedder,
 )
 from ovdet.methods.detic import DeticCaptions, DeticImageLabels
+from ovdet.methods.glip import GlipPromptText
 from ovdet.methods.ovdetr import OvdetrLabeler, OvdetrReconstruction
 from ovdet.methods.vild import VildDistillation, VildLabeler
 from ovdet.structures import slots
-from ovdet.text import TextClasses
-from ovdet.vision import PyramidTrunk, RawAndPyramid, TowerPyramid
+from ovdet.text import TextClasses, TokenText
+from ovdet.vision import (
+    CoarserLevels,
+    DeepFusion,
+    PyramidTrunk,
+    RawAndPyramid,
+    SwinTrunk,
+    TowerPyramid,
+)
 
 FILLINGS = [
     ("TextSlot", TextClasses),
+    ("TextSlot", TokenText),
+    ("TextSlot", GlipPromptText),
     ("TrunkSlot", PyramidTrunk),
+    ("TrunkSlot", CoarserLevels),
+    ("TrunkSlot", SwinTrunk),
+    ("FusionSlot", DeepFusion),
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
     ("RegionSlot", RpnProposals),

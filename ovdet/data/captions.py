@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from ovdet.data.images import to_float
 from ovdet.data.samplers import Draw
 from ovdet.data.stickers import NAMES, CaptionStream
+from ovdet.data.stickers.split import ov_categories
 from ovdet.data.transforms import Transform, transformed
 from ovdet.registry import DATASETS
 from ovdet.structures import InputError, Sample
@@ -19,9 +20,13 @@ DATASETS.register_module(module=CaptionStream)  # the stickers know no registry
 
 
 @DATASETS.register_module(name="StickerNames")
-def sticker_names() -> list[str]:
-    """Return the names of all stickers that may be shown, so that a config can list them."""
-    return list(NAMES)
+def sticker_names(*, ov: bool = False) -> list[str]:
+    """Return the names of all stickers that may be shown, so that a config can list them.
+
+    Args:
+        ov: Only the classes of ``stickers-ov``, in the order of their ids.
+    """
+    return [category.name for category in ov_categories()] if ov else list(NAMES)
 
 
 class Captioned(Protocol):

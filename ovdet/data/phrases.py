@@ -3,7 +3,7 @@
 The file is a COCO object with one more list, ``sentences``: of each its ``image_id``, its ``text``,
 and its ``phrases``, each with ``start`` and ``end``, the character it begins at and the one after
 its last, and ``annotation_ids``, the boxes it stands for. A phrase without any names what is not
-there.
+there. A sentence may say of what ``kind`` it is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,8 @@ class PhraseDataset(Dataset[Sample]):
     """One sample a sentence: its image, the sentence, its phrases and their boxes.
 
     The labels of ``truth`` tell which phrase a box belongs to; a box that two phrases share stands
-    twice. Mirroring an image does not change the words left and right.
+    twice. Mirroring an image does not change the words left and right. ``source`` is the sentence's
+    kind, so that each kind is measured by itself too.
 
     Args:
         ann_file: The JSON file.
@@ -66,7 +67,7 @@ class PhraseDataset(Dataset[Sample]):
     def stored(self, index: int) -> Sample:
         """Return sentence number ``index`` with its image, before any transform."""
         record = self.annotations
-        row, text, phrases = self.sentences[index]
+        row, text, phrases, kind = self.sentences[index]
         image = read_sized(self.image_dir / str(record.file_names[row]), record.sizes[row])
         pairs = [(i, label) for label, (_, _, boxes) in enumerate(phrases) for i in boxes]
         rows, labels = (torch.tensor([p[k] for p in pairs], dtype=torch.int64) for k in (0, 1))
@@ -78,6 +79,7 @@ class PhraseDataset(Dataset[Sample]):
             (image.shape[0], image.shape[1]),
             truth=truth,
             captions=(text,),
+            source=kind,
             phrases=tuple((start, end) for start, end, _ in phrases),
         )
 
@@ -87,7 +89,7 @@ class PhraseDataset(Dataset[Sample]):
         return {}
 
     def _checked(self, sentences: list[Any], path: Path) -> Iterator[Any]:
-        """Yield image row, text and phrases (start, end, annotation rows) of each sentence."""
+        """Yield image row, text, phrases (start, end, annotation rows) and kind of sentences."""
         rows = {int(i): row for row, i in enumerate(self.annotations.ids)}
         for place, entry in enumerate(sentences):
             where = f"{path}: sentences[{place}]"
@@ -100,7 +102,7 @@ class PhraseDataset(Dataset[Sample]):
             phrases = [_phrase(item, text, rows, where) for item in entry["phrases"]]
             if any(i not in own for _, _, boxes in phrases for i in boxes):
                 raise InputError(f"{where}: a phrase stands for a box of another image")
-            yield image, text, phrases
+            yield image, text, phrases, str(entry.get("kind", ""))
 
 
 def _phrase(item: Any, text: str, rows: dict[int, int], where: str) -> tuple[int, int, list[int]]:

@@ -230,13 +230,18 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
 
     def _chunks(self, flow: Flow) -> Iterator[tuple[DensePrediction, Tensor, int]]:
         """Yield the same of chunks of names that see each other through the fusion."""
-        count = len(flow.vocabulary)
-        size = self.settings.chunk or count
-        for start in range(0, count, size):
-            part = flow.vocabulary.pick(range(start, min(start + size, count)))
-            levels, text = self.fusion(flow.features, self.text(part))
+        for rows in self._runs(flow.vocabulary):
+            levels, text = self.fusion(flow.features, self.text(flow.vocabulary.pick(rows)))
             prediction: DensePrediction = self.head(levels, text, flow.images)
-            yield prediction, self.head.scores(prediction.logits, text), start
+            yield prediction, self.head.scores(prediction.logits, text), rows.start
+
+    def _runs(self, vocabulary: Vocabulary) -> list[range]:
+        """Return the runs of names that see each other: a text slot with tokens counts those."""
+        count, size = len(vocabulary), self.settings.chunk
+        if hasattr(self.text, "cut"):
+            runs: list[range] = self.text.cut(vocabulary, size)
+            return runs
+        return [range(i, min(i + (size or count), count)) for i in range(0, count, size or count)]
 
     def _select(
         self,

@@ -5,6 +5,7 @@ from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ImageCounts, ProgressHook
 from ovdet.engine.loops import TrainingError
 from ovdet.engine.naming import BoxNaming, CropNaming, proposal_recall
+from ovdet.engine.pointing import PointingGame
 from ovdet.engine.report import encode_metrics, format_metrics
 from ovdet.engine.runner import build_runner
 
@@ -13,6 +14,7 @@ __all__ = [
     "CheckpointHook",
     "CropNaming",
     "ImageCounts",
+    "PointingGame",
     "ProgressHook",
     "TrainingError",
     "build_runner",

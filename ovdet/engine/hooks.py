@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from ovdet.engine.checkpoints import bare, save_checkpoint
 from ovdet.engine.report import format_metrics
-from ovdet.heads import FederatedClasses
 from ovdet.registry import HOOKS
 from ovdet.structures import InputError
 
@@ -51,7 +50,7 @@ class CheckpointHook(Hook):  # type: ignore[misc]
 
 @HOOKS.register_module()
 class ImageCounts(Hook):  # type: ignore[misc]
-    """Tells a model's ``FederatedClasses`` how many training images show each class.
+    """Tells what draws classes in a model (``image_counts``) how many images show each one.
 
     Of several sources, the boxed ones that count their images are added up.
     """
@@ -65,10 +64,10 @@ class ImageCounts(Hook):  # type: ignore[misc]
         dataset = runner.train_dataloader.dataset
         boxed = [source.dataset for source in getattr(dataset, "sources", ()) if source.boxed]
         counts = [one.image_counts() for one in boxed or [dataset] if hasattr(one, "image_counts")]
-        parts = [p for p in bare(runner.model).modules() if isinstance(p, FederatedClasses)]
+        parts = [p for p in bare(runner.model).modules() if hasattr(p, "image_counts")]
         if not counts or not parts:
             raise InputError(
-                "ImageCounts needs a training set of boxes and a model with FederatedClasses: "
+                "ImageCounts needs a training set of boxes and a model that draws classes: "
                 f"{len(counts)} data sets count, {len(parts)} parts listen"
             )
         for part in parts:

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from ovdet.evaluation import zero_shot_top1
 from ovdet.ops import box_iou, crop_regions
 from ovdet.registry import HOOKS
-from ovdet.structures import Sample, batch_images
-from ovdet.text import Bank
+from ovdet.structures import Sample, Tokens, batch_images
 
 
 @HOOKS.register_module()
@@ -55,19 +54,21 @@ class CropNaming(Hook):  # type: ignore[misc]
         """Return ``crops/top1 of C`` among the data set's own names, then among all."""
         recognizer: Any = model
         recognizer.eval()
-        classes = Bank(recognizer.text, self.templates).embed(self.names).cpu()
+        classes, rows = recognizer.embed_names(self.names, self.templates)
+        classes = classes.to("cpu")
         samples = [self.dataset[i] for i in range(len(self.dataset))]
-        images = torch.cat([self._embed(recognizer, sample) for sample in samples])
+        samples = [sample for sample in samples if len(sample.truth)]
+        parts = [self._embed(recognizer, sample) for sample in samples]
+        images = Tokens.cat(parts) if isinstance(classes, Tokens) else torch.cat(parts)
         labels = torch.cat([_labels(sample) for sample in samples])
-        counts = sorted({self.own, len(self.names)})
-        return {f"crops/top1 of {n}": zero_shot_top1(images, classes[:n], labels) for n in counts}
+        return {
+            f"crops/top1 of {n}": zero_shot_top1(images, classes[: n * rows], labels, prompts=rows)
+            for n in sorted({self.own, len(self.names)})
+        }
 
-    def _embed(self, recognizer: Any, sample: Sample) -> Tensor:
-        if len(sample.truth) == 0:
-            return torch.zeros(0, recognizer.image.dim)
+    def _embed(self, recognizer: Any, sample: Sample) -> Any:
         crops = crop_regions(sample.image[None], sample.truth, self.size)
-        embeddings: Tensor = recognizer.image(crops.to(recognizer.log_scale.device)).cpu()
-        return embeddings
+        return recognizer.embed_pictures(crops).to("cpu")
 
 
 def _labels(sample: Sample) -> Tensor:

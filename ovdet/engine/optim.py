@@ -14,6 +14,7 @@ from mmengine.optim import (
 )
 from torch import nn
 
+from ovdet.engine.lamb import Lamb
 from ovdet.engine.settings import OptimSettings
 from ovdet.structures import InputError
 
@@ -44,8 +45,12 @@ def build_optimizer(model: nn.Module, settings: OptimSettings, *, amp: bool = Fa
     optimizer: torch.optim.Optimizer
     if settings.name == "SGD":
         optimizer = torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=True)
+    elif settings.name == "LAMB":
+        optimizer = Lamb(groups, settings.lr, betas=settings.betas, eps=settings.eps)
     else:
-        optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+        optimizer = torch.optim.AdamW(
+            groups, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=True
+        )
     clip = None if settings.clip is None else {"max_norm": settings.clip}
     if settings.precision == "bfloat16":
         return Bfloat16Wrapper(optimizer, clip_grad=clip)

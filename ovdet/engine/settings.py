@@ -67,12 +67,13 @@ class OptimSettings:
     """Section ``optim``; its ``type`` is ``name`` here.
 
     Attributes:
-        name: ``AdamW`` or ``SGD``.
+        name: ``AdamW``, ``SGD`` or ``LAMB``.
         lr: Learning rate after the warm-up, above 0.
         weight_decay: At least 0.
         no_decay_norm_bias: Spare vectors and scalars (norms, biases, scales) the decay.
         momentum: Of SGD.
-        betas: Of AdamW.
+        betas: Of AdamW and LAMB.
+        eps: Of AdamW and LAMB: what keeps a step finite where gradients vanish, above 0.
         clip: Largest norm of the whole gradient; None does not clip.
         warmup: Steps over which the rate rises from a thousandth, at least 0.
         schedule: ``cosine`` (to a hundredth at the end), ``constant``, or ``steps``.
@@ -89,6 +90,7 @@ class OptimSettings:
     no_decay_norm_bias: bool = True
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     clip: float | None = None
     warmup: int = 0
     schedule: str = "cosine"
@@ -97,16 +99,16 @@ class OptimSettings:
     rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.name not in {"AdamW", "SGD"}:
-            raise InputError(f"type must be AdamW or SGD, got {self.name!r}")
+        if self.name not in {"AdamW", "SGD", "LAMB"}:
+            raise InputError(f"type must be AdamW, SGD or LAMB, got {self.name!r}")
         if self.schedule not in {"cosine", "constant", "steps"}:
             raise InputError(f"schedule must be cosine, constant or steps, got {self.schedule!r}")
         if self.precision not in {"float32", "bfloat16"}:
             raise InputError(f"precision must be float32 or bfloat16, got {self.precision!r}")
-        if not self.lr > 0 or not self.weight_decay >= 0:
+        if not (self.lr > 0 and self.weight_decay >= 0 and self.eps > 0):
             raise InputError(
-                f"lr must be above 0 and weight_decay at least 0, got {self.lr}, "
-                f"{self.weight_decay}"
+                "lr must be above 0 and weight_decay at least 0, and eps above 0, "
+                f"got {self.lr}, {self.weight_decay}, {self.eps}"
             )
         if self.clip is not None and not self.clip > 0:
             raise InputError(f"clip must be above 0, got {self.clip}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         evaluate_panoptic,
         evaluate_panoptic_files,
     )
+    from ovdet.evaluation.pointing import PhrasePointing, covered_share, pointing_hits
     from ovdet.evaluation.recall import class_agnostic_recall
     from ovdet.evaluation.recognition import (
         RetrievalRecall,
@@ -38,6 +39,7 @@ _HOMES = {
     "CocoMetric": "collect",
     "LvisMetric": "collect",
     "PanopticMetric": "panoptic",
+    "PhrasePointing": "pointing",
     "PhraseRecall": "grounding",
     "RegionNaming": "regions",
     "Results": "results",
@@ -47,6 +49,7 @@ _HOMES = {
     "as_results": "results",
     "class_agnostic_average_recall": "coco",
     "class_agnostic_recall": "recall",
+    "covered_share": "pointing",
     "detection_calibration": "calibration",
     "detection_errors": "errors",
     "evaluate_classification": "answers",
@@ -61,6 +64,7 @@ _HOMES = {
     "evaluate_region_names": "regions",
     "evaluate_semantic": "semantic",
     "evaluate_sets": "sets",
+    "pointing_hits": "pointing",
     "read_results": "results",
     "read_sets": "sets",
     "read_truth": "truth",
@@ -74,6 +78,7 @@ __all__ = [
     "CocoMetric",
     "LvisMetric",
     "PanopticMetric",
+    "PhrasePointing",
     "PhraseRecall",
     "RegionNaming",
     "Results",
@@ -83,6 +88,7 @@ __all__ = [
     "as_results",
     "class_agnostic_average_recall",
     "class_agnostic_recall",
+    "covered_share",
     "detection_calibration",
     "detection_errors",
     "evaluate_classification",
@@ -97,6 +103,7 @@ __all__ = [
     "evaluate_retrieval",
     "evaluate_semantic",
     "evaluate_sets",
+    "pointing_hits",
     "read_results",
     "read_sets",
     "read_truth",

@@ -175,7 +175,8 @@ class PhraseRecall(BaseMetric):  # type: ignore[misc]
     """:func:`phrase_recall` over the phrases of a data set of sentences.
 
     Only the places of the first right boxes are kept and sent between processes. Where every
-    sentence is an expression for one box, ``any/recall@1`` is RefCOCO's accuracy@0.5.
+    sentence is an expression for one box, ``any/recall@1`` is RefCOCO's accuracy@0.5. Where samples
+    name a ``source``, the figures of each stand behind its name too.
 
     Args:
         tops: The k to report, each at least 1.
@@ -215,9 +216,16 @@ class PhraseRecall(BaseMetric):  # type: ignore[misc]
                 [group.double().cpu().numpy() for group in found],
                 [boxes[wanted == i].double().cpu().numpy() for i in asked],
             )
-            self.results.append(places.astype(np.int32))
+            self.results.append((sample.source, places.astype(np.int32)))
 
-    def compute_metrics(self, results: list[NDArray[np.int32]]) -> dict[str, float]:
-        """Return the recall of both protocols and the number of phrases."""
+    def compute_metrics(self, results: list[tuple[str, NDArray[np.int32]]]) -> dict[str, float]:
+        """Return the recall of both protocols and the number of phrases, of all and by source."""
+        figures = self._figures([places for _, places in results])
+        for name in sorted({source for source, _ in results} - {""}):
+            own = self._figures([places for source, places in results if source == name])
+            figures |= {f"{name}/{key}": value for key, value in own.items()}
+        return figures
+
+    def _figures(self, results: list[NDArray[np.int32]]) -> dict[str, float]:
         places = np.concatenate([np.zeros((0, 2), np.int32), *results]).astype(np.int64)
         return phrase_recall(places, self.tops) | {"phrases": float(len(places))}

@@ -11,6 +11,7 @@ from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
 from ovdet.heads.query_proposals import QueryProposals
 from ovdet.heads.sets import SetCriterion, SetTerms
+from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
 
 __all__ = [
     "Assignment",
@@ -34,5 +35,8 @@ __all__ = [
     "SetCriterion",
     "SetTerms",
     "SigmoidClassifier",
+    "TokenDotHead",
     "TowerEmbedder",
+    "own_tokens",
+    "token_owners",
 ]

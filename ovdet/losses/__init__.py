@@ -3,6 +3,7 @@
 from ovdet.losses.boxes import giou_loss, l1_loss
 from ovdet.losses.classification import sigmoid_focal
 from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
+from ovdet.losses.gathering import gather_rows, gather_tokens
 from ovdet.losses.queue import FeatureQueue
 from ovdet.losses.weak import InBatchBce
 
@@ -12,6 +13,8 @@ __all__ = [
     "InBatchBce",
     "InfoNce",
     "PairedInfoNce",
+    "gather_rows",
+    "gather_tokens",
     "giou_loss",
     "l1_loss",
     "masked_infonce",

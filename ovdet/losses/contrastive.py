@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovdet.losses.gathering import gather_rows
 from ovdet.losses.queue import FeatureQueue
 from ovdet.registry import MODELS
 
@@ -26,23 +27,12 @@ class InfoNce(torch.nn.Module):
         """
         wide = torch.promote_types(images.dtype, torch.float32)  # scores up to 100 need all bits
         images, texts = images.to(wide), texts.to(wide)
-        all_images, all_texts, start = _gather(images, texts)
+        (all_images, start), (all_texts, _) = gather_rows(images), gather_rows(texts)
         target = torch.arange(len(images), device=images.device) + start
         with torch.autocast(images.device.type, enabled=False):
             by_image = F.cross_entropy(scale * images @ all_texts.T, target)
             by_text = F.cross_entropy(scale * texts @ all_images.T, target)
         return (by_image + by_text) / 2
-
-
-def _gather(images: Tensor, texts: Tensor) -> tuple[Tensor, Tensor, int]:
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if not distributed or torch.distributed.get_world_size() == 1:
-        return images, texts, 0
-    from torch.distributed.nn.functional import all_gather
-
-    start = torch.distributed.get_rank() * len(images)
-    rows = [torch.cat(all_gather(x)) for x in (images, texts)]  # type: ignore[no-untyped-call]
-    return rows[0], rows[1], start
 
 
 def masked_infonce(

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovdet.losses.contrastive import _gather
+from ovdet.losses.gathering import gather_rows
 from ovdet.registry import MODELS
 
 
@@ -32,7 +32,7 @@ class InBatchBce(nn.Module):
         """
         wide = torch.promote_types(images.dtype, torch.float32)
         images, texts = images.to(wide), texts.to(wide)
-        _, all_texts, start = _gather(images, texts)
+        all_texts, start = gather_rows(texts)
         own = torch.arange(len(images), device=images.device) + start
         with torch.autocast(images.device.type, enabled=False):
             logits = scale * images @ all_texts.T

@@ -1,5 +1,6 @@
 """Pure functions over tensors; home of torchvision's ops."""
 
+from ovdet.ops.assign import assign_atss, centerness
 from ovdet.ops.boxes import (
     box_area,
     box_iou,
@@ -15,13 +16,16 @@ from ovdet.ops.boxes import (
 )
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
-from ovdet.ops.similarity import cosine_logits, unit_norm
+from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 
 __all__ = [
+    "assign_atss",
     "best_overlap",
     "box_area",
     "box_iou",
+    "centerness",
     "clip_boxes",
+    "compare",
     "cosine_logits",
     "crop_regions",
     "cut_regions",
@@ -38,5 +42,6 @@ __all__ = [
     "sample_balanced",
     "square_boxes",
     "to_centre_side",
+    "token_max_sim",
     "unit_norm",
 ]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
     from ovdet.structures.memory import without_collection
+    from ovdet.structures.phrases import PhraseVocabulary
     from ovdet.structures.queries import Conditions, Decoded
     from ovdet.structures.regions import Regions
     from ovdet.structures.samples import IGNORED, Sample, batch_images, batch_semantic
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         TextSlot,
         TrunkSlot,
     )
+    from ovdet.structures.tokens import Tokens
     from ovdet.structures.vocabulary import Vocabulary
 
 # Errors, files and vocabularies need no torch, so each name is imported at first use.
@@ -38,12 +40,14 @@ _HOMES = {
     "InputError": "errors",
     "LabelerSlot": "slots",
     "ObjectiveSlot": "slots",
+    "PhraseVocabulary": "phrases",
     "RegionSlot": "slots",
     "Regions": "regions",
     "Sample": "samples",
     "ScoreSlot": "slots",
     "Text": "flow",
     "TextSlot": "slots",
+    "Tokens": "tokens",
     "TrunkSlot": "slots",
     "Vocabulary": "vocabulary",
     "atomic_write": "files",
@@ -65,12 +69,14 @@ __all__ = [
     "InputError",
     "LabelerSlot",
     "ObjectiveSlot",
+    "PhraseVocabulary",
     "RegionSlot",
     "Regions",
     "Sample",
     "ScoreSlot",
     "Text",
     "TextSlot",
+    "Tokens",
     "TrunkSlot",
     "Vocabulary",
     "atomic_write",

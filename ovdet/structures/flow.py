@@ -18,19 +18,30 @@ class Text:
 
     Attributes:
         classes: [C, D], unit norm, one row a class.
-        tokens: [C, T, D], unit norm, where a method keeps tokens; else None.
+        tokens: [C, T, D], unit norm, where a method keeps tokens; else None. Behind a fusion
+            [B, C, T, D], of any norm: what a name means in each image.
         token_mask: [C, T], True where a token is real; None with ``tokens``.
+        own: [C, T], True where a token is of the class itself; the other real ones are what stands
+            around it. None where all are its own.
+        asked: [B, C], True where an image is asked for a class; None where all are for all.
     """
 
     classes: Tensor
     tokens: Tensor | None = None
     token_mask: Tensor | None = None
+    own: Tensor | None = None
+    asked: Tensor | None = None
 
     def rows(self, index: Tensor) -> "Text":
         """Return the text of some classes, by index [N]; one may stand more than once."""
-        tokens = None if self.tokens is None else self.tokens[index]
-        mask = None if self.token_mask is None else self.token_mask[index]
-        return replace(self, classes=self.classes[index], tokens=tokens, token_mask=mask)
+        facts = {name: getattr(self, name) for name in ("tokens", "token_mask", "own")}
+        picked = {name: None if fact is None else fact[index] for name, fact in facts.items()}
+        asked = None if self.asked is None else self.asked[:, index]
+        return replace(self, classes=self.classes[index], asked=asked, **picked)
+
+    def with_tokens(self, tokens: Tensor) -> "Text":
+        """Return the text with other vectors for the same tokens."""
+        return replace(self, tokens=tokens)
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Sample:
             labels are classes, or, where there are ``phrases``, the phrase that names the object.
         proposals: Regions prepared offline for this image (with embeddings), or None.
         captions: Sentences about the image; empty when there are none.
-        source: Which of several data sets the sample comes from.
+        source: Which of several data sets, or which part of one, the sample comes from.
         boxed: Whether ``truth`` lists the objects. Where it does not (a source of image labels or
             captions) a detector's own losses leave the image out and only objectives learn from it.
         semantic: [H, W], int64, the class of each pixel, ``IGNORED`` where there is none; for what

@@ -69,7 +69,10 @@ class FusionSlot(Protocol):
     """Image and text see each other, in or after the trunk."""
 
     def __call__(self, levels: list[Tensor], text: Text) -> tuple[list[Tensor], Text]:
-        """Return levels and text of the same shapes, or the levels a fused trunk ends with."""
+        """Return levels of the same shapes, or those a fused trunk ends with, and the text.
+
+        Of it ``tokens`` become [B, C, T, D], because what a name means then differs by image.
+        """
 
 
 class RegionSlot(Protocol):

@@ -1,6 +1,8 @@
 """Names to embeddings: tokenizer, text towers, prompts, cache."""
 
 from ovdet.text.bank import Bank
+from ovdet.text.blocks import TokenLayer
+from ovdet.text.captions import Caption, compose_caption, cut_names, positive_map, write_names
 from ovdet.text.classes import TextClasses, word_vector
 from ovdet.text.encoders import TextEncoder
 from ovdet.text.learned import LearnedPrompts
@@ -9,23 +11,31 @@ from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.store import VectorStore, cache_folder
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
+from ovdet.text.tokens import TokenText
 from ovdet.text.tuned import TunedTextClasses
 
 __all__ = [
     "Bank",
+    "Caption",
     "ClipTokenizer",
     "LearnedPrompts",
     "OpenClipText",
     "TextClasses",
     "TextEncoder",
     "TinyTextTransformer",
+    "TokenLayer",
+    "TokenText",
     "TransformersText",
     "TunedTextClasses",
     "VectorStore",
     "cache_folder",
     "clean_names",
+    "compose_caption",
+    "cut_names",
     "fill",
     "lengths",
     "load_templates",
+    "positive_map",
     "word_vector",
+    "write_names",
 ]

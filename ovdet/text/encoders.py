@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ovdet.structures import Tokens
 from ovdet.text.tokenizer import ClipTokenizer, lengths
 
 
@@ -59,6 +60,19 @@ class TextEncoder(nn.Module):
             [N, D], unit norm, differentiable.
         """
         return F.normalize(self.read(self.embed_ids(ids), lengths(ids) - 1), dim=-1)
+
+    def encode_tokens(self, ids: Tensor) -> Tokens:
+        """Encode ids, read at every token, the markers included.
+
+        Args:
+            ids: As for :meth:`forward`.
+
+        Returns:
+            N sets of T vectors [D], differentiable; real up to each row's END.
+        """
+        vectors = F.normalize(self.read(self.embed_ids(ids)), dim=-1)
+        places = torch.arange(ids.shape[1], device=ids.device)
+        return Tokens(vectors, places < lengths(ids)[:, None])
 
     @property
     def device(self) -> torch.device:

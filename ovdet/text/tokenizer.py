@@ -64,13 +64,17 @@ class ClipTokenizer:
         """
         rows = torch.full((len(texts), self.context), PAD, dtype=torch.int64)
         for i, text in enumerate(texts):
-            words = _WORDS.findall(clean(text))
-            ids = self._bpe.encode(words, is_pretokenized=True).ids
+            ids = self.pieces(text)
             if len(ids) > self.context - 2:
                 self._warn(text if names is None else names[i], len(ids))
                 ids = ids[: self.context - 2]
             rows[i, : len(ids) + 2] = torch.tensor([START, *ids, END])
         return rows
+
+    def pieces(self, text: str) -> list[int]:
+        """Return the ids of a text, without markers and however many they are."""
+        ids: list[int] = self._bpe.encode(_WORDS.findall(clean(text)), is_pretokenized=True).ids
+        return ids
 
     def _warn(self, name: str, tokens: int) -> None:
         if name in self._warned:

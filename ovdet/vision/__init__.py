@@ -5,24 +5,38 @@ from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
 from ovdet.vision.crops import CropTeacher
+from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
+from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
+from ovdet.vision.levels import CoarserLevels, LastLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
+from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
+from ovdet.vision.swin import SwinTrunk
 from ovdet.vision.tower import TowerPyramid
 from ovdet.vision.vit import SmallVit
 
 __all__ = [
+    "BiAttention",
+    "BiFusion",
     "ClipAttentionPool",
     "ClipImageEncoder",
     "ClipResNet",
     "ClipVit",
     "ClipVitShape",
+    "CoarserLevels",
     "CropTeacher",
+    "DeepFusion",
+    "DynamicBlock",
     "Frozen",
+    "FusionBlock",
+    "LastLevels",
+    "LevelConv",
     "MobileNetTrunk",
+    "PlaceEncoder",
     "PyramidTrunk",
     "RawAndPyramid",
     "ResNetTrunk",
@@ -30,6 +44,7 @@ __all__ = [
     "SmallImageEncoder",
     "SmallTrunk",
     "SmallVit",
+    "SwinTrunk",
     "TowerPyramid",
     "ValuePath",
     "WeightedPool",

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ovdet.data import CaptionDataset, ColorJitter, Draw, ReplayedStream
+from ovdet.data.captions import sticker_names
 from ovdet.structures import InputError
 
 
@@ -19,6 +20,13 @@ class Stream:
             caption=f"n {index}",
             rewrites=[f"m {index}"],
         )
+
+
+def test_names_of_all_stickers_or_of_stickers_ov():
+    every, few = sticker_names(), sticker_names(ov=True)
+    assert len(few) == 65
+    assert few[:3] == ["person", "bicycle", "car"]
+    assert set(few) < set(every)
 
 
 def test_a_draw_is_the_item_of_its_number():

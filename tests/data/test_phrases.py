@@ -34,6 +34,12 @@ def test_phrases_name_boxes(record, stored, folder):
     assert dataset[1].captions == ("nothing",)
 
 
+def test_a_sentence_may_tell_its_kind(record, stored, folder):
+    assert PhraseDataset(str(stored(record)), str(folder))[0].source == ""
+    record["sentences"][0]["kind"] = "side"
+    assert PhraseDataset(str(stored(record)), str(folder))[0].source == "side"
+
+
 def test_boxes_move_with_the_image(record, stored, folder):
     sample = PhraseDataset(str(stored(record)), str(folder), [RandomFlip(1.0)])[0]
     assert sample.truth.boxes[1].tolist() == [30, 0, 32, 24]

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ovdet.engine.naming import BoxNaming, CropNaming, proposal_recall
+from ovdet.recognizers import DualEncoder
 from ovdet.structures import Regions, Sample, Vocabulary
 
 COLOURS = {
@@ -20,7 +21,7 @@ COLOURS = {
 }
 
 
-class ColourWords:
+class ColourWords(nn.Module):
     """A text tower that knows five words."""
 
     dim = 3
@@ -42,12 +43,9 @@ class MeanColour(nn.Module):
         return F.normalize(crops.mean(dim=(2, 3)), dim=1)
 
 
-class ColourRecognizer(nn.Module):
+class ColourRecognizer(DualEncoder):
     def __init__(self):
-        super().__init__()
-        self.text = ColourWords()
-        self.image = MeanColour()
-        self.log_scale = nn.Parameter(torch.zeros(()))
+        super().__init__(MeanColour(), ColourWords(), nn.Identity())
 
 
 class Pictures(list):

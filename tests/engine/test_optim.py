@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from ovdet.engine.lamb import Lamb
 from ovdet.engine.optim import build_optimizer, build_schedulers
 from ovdet.engine.settings import OptimSettings
 from ovdet.structures import InputError
@@ -51,6 +52,14 @@ def test_norms_and_biases_keep_their_size():
     decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     assert decays[id(model[0].weight)] == 0.1
     assert decays[id(model[0].bias)] == decays[id(model[1].weight)] == 0
+
+
+def test_the_optimizer_is_the_one_that_is_named():
+    for name, kind in (("SGD", torch.optim.SGD), ("AdamW", torch.optim.AdamW), ("LAMB", Lamb)):
+        wrapper = build_optimizer(nn.Linear(2, 3), OptimSettings(name, 0.5, eps=1e-3))
+        assert type(wrapper.optimizer) is kind
+        assert all(group["lr"] == 0.5 for group in wrapper.optimizer.param_groups)
+        assert all(group.get("eps", 1e-3) == 1e-3 for group in wrapper.optimizer.param_groups)
 
 
 def test_everything_decays_where_it_is_asked_for():

@@ -50,7 +50,7 @@ def test_a_missing_section_is_named(tmp_path, name):
         ({"train.batchsize": 2}, "train: .* has no option 'batchsize'; did you mean 'batch_size'"),
         ({"optim.lrr": 2}, "optim: .* has no option 'lrr'; did you mean 'lr'"),
         ({"train.iters": 0}, "train: .*iters must be a whole number of at least 1, got 0"),
-        ({"optim.type": "Adam"}, "optim: .*type must be AdamW or SGD, got 'Adam'"),
+        ({"optim.type": "Adam"}, "optim: .*type must be AdamW, SGD or LAMB, got 'Adam'"),
         ({"optim.lr": -1}, "optim: .*lr must be above 0"),
         (
             {"train.dataset.type": "SmallDatum"},

@@ -166,6 +166,20 @@ def test_the_metric_ranks_each_phrase(scale):
     }
 
 
+def test_each_source_has_figures_of_its_own():
+    metric = PhraseRecall((1,))
+    for source, box in (("side", BALL), ("side", NOWHERE), ("size", BALL)):
+        one = sample()
+        one.source = source
+        metric.process({"samples": [one]}, [predictions((1, 0.9, *box))])
+    figures = metric.evaluate(3)
+    # two phrases a sample, of which only the ball's has predictions
+    assert figures["phrases/any/recall@1"] == 2 / 6
+    assert figures["phrases/side/any/recall@1"] == 1 / 4
+    assert figures["phrases/size/any/recall@1"] == 1 / 2
+    assert figures["phrases/size/phrases"] == 2.0
+
+
 def test_the_metric_without_phrases_or_predictions():
     metric = PhraseRecall()
     metric.process({"samples": [sample()]}, [predictions()])

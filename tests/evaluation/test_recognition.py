@@ -9,7 +9,7 @@ from ovdet.evaluation import (
     zero_shot_accuracy,
     zero_shot_top1,
 )
-from ovdet.structures import InputError, Sample
+from ovdet.structures import InputError, Sample, Tokens
 
 EYE = torch.eye(4)
 
@@ -102,6 +102,37 @@ def test_retrieval_of_nothing():
         retrieval_recall(torch.zeros(2, 2), torch.zeros(2, 2), owner=torch.tensor([0, 0]))
 
 
+def sets(*rows):
+    """Return sets of unit vectors named by their axes, padded with zeros."""
+    parts = [Tokens(EYE[list(row)][None]) for row in rows]
+    return Tokens.cat(parts)
+
+
+def test_pictures_and_sentences_as_sets():
+    """Pictures rank by the mean over their vectors, sentences by that over theirs."""
+    images, texts = sets((0, 1), (2, 1)), sets((0,), (2, 1, 3))
+    # s_image: [[1/2, 1/2], [0, 1]]; s_text: [[1, 1/3], [0, 2/3]], pictures down.
+    found = retrieval_recall(images, texts, (1, 2))
+    assert found["image_to_text@1"] == 0.5  # picture 0: level with the wrong sentence
+    assert found["text_to_image@1"] == 1.0
+    assert found["image_to_text@2"] == 1.0
+
+
+def test_classes_as_sets_with_prompts():
+    images = sets((0, 1), (2, 3))
+    classes = sets((0,), (0, 1), (1,), (2,))  # two prompts each
+    # Picture 0: means of 1/2, 1 and of 1/2, 0. Picture 1: of 0, 0 and of 0, 1/2.
+    found = zero_shot_accuracy(images, classes, torch.tensor([0, 1]), (1,), prompts=2)
+    assert found == {"top1": 1.0}
+    assert zero_shot_top1(images, classes, torch.tensor([1, 0]), prompts=2) == 0.0
+
+
+def test_prompts_of_vectors_are_averaged():
+    classes = torch.tensor([[1.0, 0], [0, 1], [0.9, 0], [0.8, 0]])
+    # Class 0 has the best prompt, class 1 the better mean.
+    assert zero_shot_top1(torch.eye(2)[:1], classes, torch.tensor([1]), prompts=2) == 1.0
+
+
 def samples(*captions):
     return {"samples": [Sample(torch.zeros(3, 2, 2), 0, captions=(c,)) for c in captions]}
 
@@ -131,3 +162,16 @@ def test_the_metrics_take_several_sentences():
     found = retrieval.evaluate(2)
     assert found["retrieval/image_to_text@1"] == 1.0
     assert found["retrieval/text_to_image@1"] == 0.5
+
+
+def test_the_metrics_take_sets():
+    accuracy, retrieval = ZeroShotAccuracy((1,)), RetrievalRecall([1])
+    images, texts = sets((0, 1), (2, 1)), [sets((0,), (3,)), sets((2, 1, 3))]
+    for row in (0, 1):
+        pair = (images[row : row + 1], texts[row])
+        accuracy.process(samples("ab"[row]), [pair])
+        retrieval.process(samples("ab"[row]), [pair])
+    assert accuracy.evaluate(2)["zero_shot/top1"] == 0.5  # picture 0 is level between both
+    found = retrieval.evaluate(2)
+    assert found["retrieval/image_to_text@1"] == 0.5
+    assert found["retrieval/text_to_image@1"] == pytest.approx(2 / 3)

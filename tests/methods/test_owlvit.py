@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from unittest.mock import MagicMock
 
 import pytest
@@ -9,13 +10,15 @@ import torch
 import torch.nn.functional as F
 from contracts import ASKED, LEARNT, sample
 from safetensors.torch import save_file
+from torch import nn
 from torchvision.ops import box_convert, generalized_box_iou, sigmoid_focal_loss
 
-from ovdet.detectors import DenseDetector, DenseSettings, Selection
+from ovdet.detectors import DenseDetector, DenseSettings, PhraseNames, Selection
 from ovdet.methods.owlvit import (
     OwlvitCriterion,
     OwlvitExamples,
     OwlvitHead,
+    OwlvitLabeler,
     OwlvitRule,
     OwlvitTerms,
     OwlvitTrunk,
@@ -25,6 +28,7 @@ from ovdet.methods.owlvit import (
     choose_place,
     load_published,
     merge_objects,
+    ngrams,
     rename_published,
 )
 from ovdet.ops import match_hungarian, unit_norm
@@ -544,3 +548,89 @@ def test_the_predictions_of_others_are_refused():
         made.compare(prediction(), text)
     with pytest.raises(ValueError, match="needs a prediction with embeddings"):
         choose_place(prediction(), torch.zeros(4))
+
+
+# Self-training.
+
+
+def runs(caption, longest=10):
+    return [caption[a:b] for a, b in ngrams(caption, longest)]
+
+
+def test_what_a_caption_may_name():
+    assert runs("A photo of a red car.") == [
+        "photo of a red",
+        "photo of a red car",
+        "red",
+        "red car",
+        "car",
+    ]
+    assert runs("two cats, one dog's kite") == [
+        "two cats",
+        "cats",
+        "one dog's",
+        "one dog's kite",
+        "dog's",
+        "dog's kite",
+        "kite",
+    ]
+    assert runs("red car kite", 1) == ["red", "car", "kite"]
+    assert runs("the photo of it") == runs("") == []
+
+
+class Finder(nn.Module):
+    """Finds "kite" with 0.5 and "red car" with 0.2, in px of the stored image."""
+
+    def __init__(self, best=0.5):
+        super().__init__()
+        self.best = best
+
+    def predict(self, samples, vocabulary, *, threshold, top_k):  # noqa: ARG002
+        self.asked = vocabulary.names
+        scores = {"kite": self.best, "red car": 0.2, "a": 0.05}
+        kept = [(s, n) for n, s in scores.items() if n in vocabulary.names and s >= threshold]
+        kept = sorted(kept, reverse=True)[:top_k]
+        boxes = torch.tensor([[1.0, 2, 3, 4]]).repeat(len(kept), 1)
+        return [
+            Regions(
+                boxes,
+                torch.zeros(len(kept), dtype=torch.int64),
+                scores=torch.tensor([s for s, _ in kept]),
+                labels=torch.tensor([vocabulary.names.index(n) for _, n in kept]),
+            )
+        ]
+
+
+def captioned(caption):
+    image = torch.zeros(3, 8, 8)
+    captions = (caption,) if caption else ()
+    return Sample(image, 7, original_size=(8, 8), scale=(2.0, 1.0), captions=captions, boxed=False)
+
+
+def test_sure_finds_become_the_truth():
+    finder = Finder()
+    before = captioned("A red car and a Kite above a kite")
+    after = OwlvitLabeler(finder)(before)
+    assert "kite" in finder.asked
+    assert len(set(finder.asked)) == len(finder.asked)
+    assert after.boxed
+    assert not before.boxed
+    named = [after.captions[0][slice(*after.phrases[label])] for label in after.truth.labels]
+    assert named == ["Kite", "red car"]
+    assert after.truth.boxes.tolist() == [[2, 2, 6, 4]] * 2  # px of the network input
+    torch.testing.assert_close(after.truth.scores, torch.tensor([0.5, 0.2]))
+
+
+@pytest.mark.parametrize("caption", ["A red car", "the of", None])
+def test_an_unsure_picture_gives_nothing(caption):
+    after = OwlvitLabeler(Finder(best=0.29))(captioned(caption))
+    assert (len(after.truth), after.phrases, after.boxed) == (0, (), False)
+
+
+def test_what_was_found_can_be_learnt():
+    model = tiny()
+    model.names = PhraseNames()
+    labelled = OwlvitLabeler(Finder())(captioned("A red car and a kite"))
+    losses = model.train()([replace(labelled, image=torch.rand(3, 64, 64))], mode="loss")
+    assert losses["loss_l1"] > 0
+    assert all(torch.isfinite(value) for value in losses.values())

@@ -32,6 +32,19 @@ def test_no_texts_give_no_vectors():
     assert tiny().encode([]).shape == (0, 8)
 
 
+def test_tokens_are_read_up_to_the_end():
+    encoder = tiny()
+    ids = encoder.tokenizer(["a red car", "dog"])
+    tokens = encoder.encode_tokens(ids[:, :7])
+    assert tokens.mask.sum(dim=1).tolist() == [5, 3]
+    states = encoder.read(encoder.embed_ids(ids))
+    assert torch.allclose(tokens.vectors.norm(dim=2), torch.ones(2, 7))
+    torch.testing.assert_close(tokens.vectors, torch.nn.functional.normalize(states, dim=2)[:, :7])
+    torch.testing.assert_close(tokens.vectors[[0, 1], [4, 2]], encoder(ids))
+    tokens.vectors[tokens.mask].sum().backward()
+    assert encoder.tokens.weight.grad is not None
+
+
 def test_fingerprint_follows_the_weights():
     encoder, same, other = tiny(), tiny(), tiny(seed=1)
     first = encoder.fingerprint()

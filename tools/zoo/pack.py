@@ -2,6 +2,7 @@
 """Pack a training checkpoint for the zoo: weights alone, float16, safetensors.
 
 python tools/zoo/pack.py work_dirs/clip_tiny_stickers/iter_6000.pth model_zoo/tiny-clip.safetensors
+python tools/zoo/pack.py iter_1200.pth model_zoo/tiny-clip-vit.safetensors --part image.
 """
 
 import argparse
@@ -15,6 +16,7 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Pack a checkpoint's weights, float16.")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--part", default="", help="only weights whose names begin so: image.")
     options = parser.parse_args(words)
     sys.path.insert(0, str(Path(__file__).parents[2]))  # a checkout that was not installed
     from safetensors.torch import save
@@ -24,7 +26,7 @@ def main(words: list[str] | None = None) -> int:
 
     try:
         record = load_checkpoint(options.checkpoint)
-        weights = record["model"]
+        weights = {k: v for k, v in record["model"].items() if k.startswith(options.part)}
         small = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
         data = save({key: value.contiguous() for key, value in small.items()})
         atomic_write(options.out, data)

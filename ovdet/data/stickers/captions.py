@@ -56,14 +56,15 @@ class CaptionSample:
 class CaptionStream:
     """Pictures of one to a few stickers: ``stream[i]`` depends on nothing but the seed and i.
 
-    Nineteen in twenty show one object that fills 30 to 100 % of the picture, most of these as a
-    detector would crop it: small, enlarged, squashed, with neighbours reaching in.
+    Most show one object that fills 30 to 100 % of the picture, most of these as a detector would
+    crop it: small, enlarged, squashed, with neighbours reaching in.
 
     Args:
         size: S, the image side, px.
         seed: Another seed is another stream.
         names: What may be shown; all names but the held-out ones by default.
         max_objects: Most objects that a caption names.
+        portraits: Share of the pictures that show one object; the others show several, smaller.
 
     Raises:
         InputError: If a number is out of range or a name unknown.
@@ -75,6 +76,7 @@ class CaptionStream:
         seed: int = 0,
         names: Sequence[str] | None = None,
         max_objects: int = 3,
+        portraits: float = _PORTRAITS,
     ) -> None:
         self.names = tuple(NAMES if names is None else names)
         if size < 16:
@@ -87,7 +89,10 @@ class CaptionStream:
             raise InputError(f"names must be stickers, got {unknown[0]!r}")
         self.size = size
         self.seed = seed
+        if not 0 <= portraits <= 1:
+            raise InputError(f"portraits must be a share from 0 to 1, got {portraits}")
         self.max_objects = max_objects
+        self.portraits = portraits
 
     def __getitem__(self, index: int) -> CaptionSample:
         """Render one sample.
@@ -98,7 +103,7 @@ class CaptionStream:
         if index < 0:
             raise InputError(f"an endless stream has no index {index}")
         rng = np.random.default_rng((self.seed, index))
-        if self.max_objects == 1 or rng.random() < _PORTRAITS:
+        if self.max_objects == 1 or rng.random() < self.portraits:
             scene = self._portrait(rng)
             told = scene.objects[:1]
         else:

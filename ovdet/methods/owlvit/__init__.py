@@ -17,12 +17,14 @@ from ovdet.methods.owlvit.examples import (
     choose_place,
 )
 from ovdet.methods.owlvit.head import OwlvitHead, OwlvitTrunk, box_bias
+from ovdet.methods.owlvit.selftrain import OwlvitLabeler, ngrams
 from ovdet.methods.owlvit.weights import average_models, load_published, rename_published
 
 __all__ = [
     "OwlvitCriterion",
     "OwlvitExamples",
     "OwlvitHead",
+    "OwlvitLabeler",
     "OwlvitRule",
     "OwlvitTerms",
     "OwlvitTrunk",
@@ -32,5 +34,6 @@ __all__ = [
     "choose_place",
     "load_published",
     "merge_objects",
+    "ngrams",
     "rename_published",
 ]

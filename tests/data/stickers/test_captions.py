@@ -46,6 +46,13 @@ def test_names_and_number_can_be_chosen():
     assert names == {"octopus", "cactus"}
 
 
+def test_the_share_of_portraits_can_be_chosen():
+    groups, portraits = (CaptionStream(seed=5, portraits=share) for share in (0.0, 1.0))
+    told = [[t.name in groups[i].caption for t in groups[i].objects] for i in range(12)]
+    assert all(len(names) >= 2 and all(names) for names in told)
+    assert not any(" and " in portraits[i].caption for i in range(12))
+
+
 def test_distinct_captions():
     samples = CaptionStream(size=32, seed=1, names=("dog", "cat", "kite")).distinct(20)
     assert len({sample.caption for sample in samples}) == 20
@@ -56,6 +63,7 @@ def test_distinct_captions():
     [
         ({"size": 4}, "size must be at least 16 px, got 4"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"portraits": 1.5}, "portraits must be a share from 0 to 1, got 1.5"),
         ({"max_objects": 0}, "max_objects must be 1 to"),
         ({"names": ("dog", "gryphon"), "max_objects": 1}, "names must be stickers, got 'gryphon'"),
     ],
