@@ -74,7 +74,8 @@ class SmallVit(nn.Module):
             images: [B, 3, H, W], RGB in [0, 1]; the tower centres them itself.
         """
         tokens, grid = self.last_tokens(images)
-        return [tokens[:, 1:].transpose(1, 2).unflatten(2, grid)]
+        places = tokens[:, 1:].transpose(1, 2)
+        return [places.reshape(*places.shape[:2], *grid)]
 
     def embed(self, images: Tensor) -> Tensor:
         """Map [B, 3, H, W] to the class token's [B, D], not unit norm."""

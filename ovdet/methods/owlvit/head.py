@@ -36,9 +36,10 @@ class OwlvitTrunk(nn.Module):
 
     def __init__(self, vit: nn.Module, *, size: int | None = None) -> None:
         super().__init__()
-        self.vit: Any = vit
-        self.vit.proj.requires_grad_(requires_grad=False)  # the heads have projections of their own
-        self.norm = nn.LayerNorm(self.vit.ln_post.normalized_shape[0])
+        tower: Any = vit
+        tower.proj.requires_grad = False  # the heads have projections of their own
+        self.vit: Any = tower
+        self.norm = nn.LayerNorm(tower.ln_post.normalized_shape[0])
         self.size = size
         if size is not None:
             self._stretch(size)
