@@ -1,11 +1,8 @@
-import importlib.util
 import math
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from mmdet_costs import match_costs
 
 from ovdet.heads.queries import to_parts
 from ovdet.heads.sets import SetCriterion, SetTerms, mean_count, prior_bias
@@ -48,28 +45,9 @@ def test_pairs_as_transformers(seed):
     assert pairs.tolist() == torch.stack([query, index], dim=1).tolist()
 
 
-@pytest.fixture(scope="module")
-def mmdet_costs():
-    """mmdet's costs without its compiled operators, which the costs do not call."""
-    pytest.importorskip("mmdet")
-    before = dict(sys.modules)
-    for name in ("mmcv.ops", "mmcv.ops.roi_align"):
-        sys.modules[name] = ModuleType(name)
-        sys.modules[name].roi_align = None
-    import mmdet
-
-    path = Path(mmdet.__file__).parent / "models/task_modules/assigners/match_cost.py"
-    spec = importlib.util.spec_from_file_location("match_cost_of_mmdet", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    for name in set(sys.modules) - set(before):  # a later import shall find the real operators
-        if name.split(".")[0] in {"mmdet", "mmcv"}:
-            del sys.modules[name]
-
-
 @pytest.mark.parametrize("seed", range(3))
-def test_costs_as_mmdet(mmdet_costs, seed):
+def test_costs_as_mmdet(seed):
+    mmdet_costs = match_costs()
     from mmengine.structures import InstanceData
 
     logits, boxes, truth = random_case(seed)
