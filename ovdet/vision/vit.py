@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
-from ovdet.vision.clip_vit import ClipBlock
+from ovdet.vision.clip_vit import ClipBlock, as_map
 from ovdet.vision.positions import resample_positions
 
 
@@ -74,7 +74,7 @@ class SmallVit(nn.Module):
             images: [B, 3, H, W], RGB in [0, 1]; the tower centres them itself.
         """
         tokens, grid = self.last_tokens(images)
-        return [tokens[:, 1:].transpose(1, 2).unflatten(2, grid)]
+        return [as_map(tokens, grid)]
 
     def embed(self, images: Tensor) -> Tensor:
         """Map [B, 3, H, W] to the class token's [B, D], not unit norm."""

@@ -34,9 +34,11 @@ class OwlvitTrunk(nn.Module):
             larger than ``size``.
     """
 
+    vit: Any
+
     def __init__(self, vit: nn.Module, *, size: int | None = None) -> None:
         super().__init__()
-        self.vit: Any = vit
+        self.vit = vit
         self.vit.proj.requires_grad_(requires_grad=False)  # the heads have projections of their own
         self.norm = nn.LayerNorm(self.vit.ln_post.normalized_shape[0])
         self.size = size
