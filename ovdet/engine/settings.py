@@ -58,6 +58,8 @@ class ValSettings:
     num_workers: int = 0
 
     def __post_init__(self) -> None:
+        if isinstance(self.metrics, str) or any(isinstance(m, str) for m in self.metrics):
+            raise InputError(f"metrics must be a list of metrics, got {self.metrics!r}")
         _at_least("batch_size", self.batch_size, 1)
         _at_least("num_workers", self.num_workers, 0)
 

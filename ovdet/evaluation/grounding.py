@@ -16,7 +16,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from numpy.typing import NDArray
 
-from ovdet.evaluation.entries import box, brief, finite, items, whole
+from ovdet.evaluation.entries import box, brief, finite, items, refuse, whole
 from ovdet.evaluation.recall import box_iou
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Regions, Sample
@@ -76,7 +76,7 @@ def evaluate_phrases(
 
     Raises:
         InputError: If the truth has no sentences, or a result is of an unknown image, sentence or
-            phrase, or its box or score is no number.
+            phrase, or its box or score is no number: the first is named, the others are counted.
     """
     targets = _targets(truth)
     places = first_hits(_ranked(truth, results, targets), list(targets.values()))
@@ -133,19 +133,30 @@ def _ranked(
     ]
     found: dict[Key, list[int]] = {key: [] for key in targets}
     boxes, scores = np.zeros((len(results), 4)), np.zeros(len(results))
+    problems: list[str] = []
     for number, result in enumerate(results):
-        where = f"result {number}"
-        key = _place(result, sizes, where)
-        if whole(result, "image_id", where) != images[key[0]]:
-            raise InputError(
-                f"{where} must be of image {images[key[0]]} as its sentence, "
-                f"got {result['image_id']}"
-            )
-        boxes[number], scores[number] = box(result, where), finite(result, "score", where)
+        try:
+            key, boxes[number], scores[number] = _answer(result, sizes, images, f"result {number}")
+        except InputError as problem:
+            problems.append(str(problem))
+            continue
         if key in found:
             found[key].append(number)
+    refuse(problems)
     ordered = [sorted(numbers, key=lambda n: -scores[n]) for numbers in found.values()]
     return [_corners(boxes[numbers]) for numbers in ordered]
+
+
+def _answer(
+    result: dict[str, Any], sizes: Sequence[int], images: Sequence[int], where: str
+) -> tuple[Key, Any, float]:
+    """Return a result's sentence and phrase, box and score."""
+    key = _place(result, sizes, where)
+    if whole(result, "image_id", where) != images[key[0]]:
+        raise InputError(
+            f"{where} must be of image {images[key[0]]} as its sentence, got {result['image_id']}"
+        )
+    return key, box(result, where), finite(result, "score", where)
 
 
 def _place(result: dict[str, Any], sizes: Sequence[int], where: str) -> Key:

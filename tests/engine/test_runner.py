@@ -70,3 +70,8 @@ def test_mixed_precision_without_a_gpu_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(InputError, match="--amp needs a GPU"):
         build_runner(read_config(), tmp_path, amp=True)
+
+
+def test_a_text_in_place_of_metrics_is_told(tmp_path):
+    with pytest.raises(BuildError, match="metrics must be a list of metrics, got 'small'"):
+        build_runner(read_config(**{"val.metrics": "small"}), tmp_path)

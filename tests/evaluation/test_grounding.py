@@ -128,6 +128,12 @@ def test_bad_results(change, message):
         evaluate_phrases(truth(), [result(1, BALL, 0.5), result(1, BALL, 0.5) | change])
 
 
+def test_the_first_bad_result_is_named_and_the_others_are_counted():
+    good, bad = result(1, BALL, 0.5), result(1, BALL, 0.5) | {"phrase": 3}
+    with pytest.raises(InputError, match=r"^result 1: phrase must be .*, got 3 \(and 1 more\)$"):
+        evaluate_phrases(truth(), [good, bad, good, good | {"score": math.inf}])
+
+
 def test_the_truth_needs_sentences():
     with pytest.raises(InputError, match="a list 'sentences'"):
         evaluate_phrases({"annotations": []}, [])
