@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ovdet.detectors.base import Detector
 from ovdet.detectors.names import AllNames, Question
 from ovdet.detectors.selection import Selection
 from ovdet.ops import box_area, clip_boxes
@@ -36,7 +36,7 @@ score is the same number whatever else is asked for and however it is cut up.
 
 
 @MODELS.register_module()
-class DenseDetector(BaseModel):  # type: ignore[misc]
+class DenseDetector(Detector):
     """Boxes and names at every place, without proposals.
 
     Args:
@@ -48,9 +48,6 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
         criterion: (prediction, truth of each image, asked [B, C], text) to {``loss_*``: scalar}.
         fusion: (levels, text) to levels and text that have seen each other; None for none.
         settings: What it is asked for while it learns, and what it gives back.
-
-    Attributes:
-        vocabulary: The classes of the labels and of ``forward``; set by whoever runs the model.
     """
 
     # Slots are called by their Protocols (structures/slots.py), not by nn.Module's own types.
@@ -79,24 +76,6 @@ class DenseDetector(BaseModel):  # type: ignore[misc]
         self.names = self.settings.names or AllNames()
         self.examples = self.settings.examples
         self.objectives = nn.ModuleList(self.settings.objectives)
-        self.vocabulary: Vocabulary | None = None
-
-    def forward(self, samples: list[Sample], mode: str = "loss") -> Any:
-        """Learn from samples or predict on them, with ``self.vocabulary``.
-
-        Args:
-            samples: B samples.
-            mode: ``loss`` gives {name: scalar}; ``predict`` one Regions a sample, in px of the
-                stored image.
-
-        Raises:
-            InputError: If no vocabulary has been set.
-        """
-        if self.vocabulary is None:
-            raise InputError("the detector has no vocabulary: set detector.vocabulary first")
-        if mode == "loss":
-            return self.loss(samples, self.vocabulary)
-        return self.predict(samples, self.vocabulary)
 
     def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
         """Run the parts that come before any place: images, features, text, fusion."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ovdet.detectors.base import Detector
 from ovdet.detectors.selection import Selection
 from ovdet.heads.queries import Memory, Queries, to_pixels
 from ovdet.ops import box_area, clip_boxes
@@ -30,7 +30,7 @@ from ovdet.structures import (
 
 
 @MODELS.register_module()
-class QueryDetector(BaseModel):  # type: ignore[misc]
+class QueryDetector(Detector):
     """Finds objects as a set, with as many queries as there can be objects.
 
     Without ``conditions`` a query may answer with any class. With them every class asked for has a
@@ -49,9 +49,6 @@ class QueryDetector(BaseModel):  # type: ignore[misc]
         conditions: Conditions to what is added to the queries, [K, d]; ``draw(flow)`` chooses those
             a batch learns from. None for none.
         settings: What it learns from besides, and what it gives back.
-
-    Attributes:
-        vocabulary: The classes of the labels and of ``forward``; set by whoever runs the model.
     """
 
     # Slots are called by their Protocols (structures/slots.py), not by nn.Module's own types.
@@ -83,24 +80,6 @@ class QueryDetector(BaseModel):  # type: ignore[misc]
         self.conditions = conditions
         self.settings = settings or QuerySettings()
         self.objectives = nn.ModuleList(self.settings.objectives)
-        self.vocabulary: Vocabulary | None = None
-
-    def forward(self, samples: list[Sample], mode: str = "loss") -> Any:
-        """Learn from samples or predict on them, with ``self.vocabulary``.
-
-        Args:
-            samples: B samples.
-            mode: ``loss`` gives {name: scalar}; ``predict`` one Regions a sample, in px of the
-                stored image.
-
-        Raises:
-            InputError: If no vocabulary has been set.
-        """
-        if self.vocabulary is None:
-            raise InputError("the detector has no vocabulary: set detector.vocabulary first")
-        if mode == "loss":
-            return self.loss(samples, self.vocabulary)
-        return self.predict(samples, self.vocabulary)
 
     def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
         """Run the parts that come before any query: images, text, features."""

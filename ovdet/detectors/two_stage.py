@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ovdet.detectors.base import Detector
 from ovdet.detectors.selection import Selection
 from ovdet.heads import Assignment, NovelClasses, RegionBranch
 from ovdet.ops import box_area, clip_boxes
 from ovdet.ops.scores import keep_best
 from ovdet.registry import MODELS
-from ovdet.structures import Flow, InputError, Regions, Sample, Vocabulary, batch_images
+from ovdet.structures import Flow, Regions, Sample, Vocabulary, batch_images
 
 
 @MODELS.register_module()
-class TwoStageDetector(BaseModel):  # type: ignore[misc]
+class TwoStageDetector(Detector):
     """Proposes class-agnostic regions and names them by their embeddings.
 
     Args:
@@ -35,9 +35,6 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         settings: ``sampler`` picks the regions to learn from; ``left_out`` the classes that their
             classification does not ask for; ``selection`` the boxes that come back;
             ``objectives`` are further losses, Flow to {name: scalar}.
-
-    Attributes:
-        vocabulary: The classes of the labels and of ``forward``; set by whoever runs the model.
     """
 
     # Slots are called by their Protocols (structures/slots.py), not by nn.Module's own types.
@@ -72,24 +69,6 @@ class TwoStageDetector(BaseModel):  # type: ignore[misc]
         self.left_out = NovelClasses() if settings.left_out is None else settings.left_out
         self.objectives = nn.ModuleList(settings.objectives)
         self.selection = settings.selection
-        self.vocabulary: Vocabulary | None = None
-
-    def forward(self, samples: list[Sample], mode: str = "loss") -> Any:
-        """Learn from samples or predict on them, with ``self.vocabulary``.
-
-        Args:
-            samples: B samples.
-            mode: ``loss`` gives {name: scalar}; ``predict`` one Regions a sample, in px of the
-                stored image.
-
-        Raises:
-            InputError: If no vocabulary has been set.
-        """
-        if self.vocabulary is None:
-            raise InputError("the detector has no vocabulary: set detector.vocabulary first")
-        if mode == "loss":
-            return self.loss(samples, self.vocabulary)
-        return self.predict(samples, self.vocabulary)
 
     def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
         """Run the parts that come before any region: images, text, features."""
