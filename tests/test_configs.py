@@ -7,6 +7,7 @@ import torch
 from contracts import ASKED, CONFIGS, FILES, ROOT, build_new, build_tiny, identify, narrow, read
 from mmengine.config import Config
 
+from ovdet.detectors.base import Detector
 from ovdet.engine.settings import OptimSettings, TrainSettings, ValSettings, section
 from ovdet.registry import build
 from ovdet.structures import Regions
@@ -25,7 +26,7 @@ def test_builds_learns_and_predicts(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", WIDE, ids=identify)
+@pytest.mark.parametrize("path", [p for p in WIDE if "tiny" not in p.stem], ids=identify)
 def test_builds_learns_and_predicts_at_full_width(path):
     learns_and_predicts(build_new(path, full=True))
 
@@ -63,7 +64,10 @@ def predicts_with_another_vocabulary(case):
     if hasattr(case.model, "vocabulary"):
         case.model.vocabulary = ASKED
     with torch.no_grad():
-        found = case.model(case.samples, mode="predict")
+        if isinstance(case.model, Detector):  # an untrained one may stay below its own threshold
+            found = case.model.predict(case.samples, ASKED, threshold=0.0)
+        else:
+            found = case.model(case.samples, mode="predict")
     assert len(found) == len(case.samples)
     for one in found:
         if isinstance(one, Regions):
