@@ -61,8 +61,8 @@ model = dict(
             dict(
                 bags=bags,
                 singles=singles,
-                # Paper: all centres of half of the images. Those of half of 8 here would be about 12;
-                # 6 make a run take 7 minutes and not 12.
+                # Paper: all centres of half of the images. Here these would be about 12; 6 make a
+                # run take 7 minutes and not 12.
                 settings=dict(type="BaronSettings", bag_weight=1.0, single_weight=0.1, most=6),
                 **objective,
             )
