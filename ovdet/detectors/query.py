@@ -134,7 +134,12 @@ class QueryDetector(Detector):
         device = flow.images.device
         rows = torch.tensor([i for i, t in enumerate(truth) if t is not None], device=device)
         blocks = flow.decoded[0].hidden.shape[1]
-        groups = [g for t in truth if t is not None for g in _groups(t, flow.conditions)]
+        groups = [
+            group
+            for index, regions in enumerate(truth)
+            if regions is not None
+            for group in _groups(regions, flow.conditions, index)
+        ]
         novel = torch.tensor(flow.vocabulary.novel_mask, device=device)
         learnt = self.classifier.learnt(novel)
         size = (flow.images.shape[-2], flow.images.shape[-1])
@@ -263,13 +268,13 @@ class _Group:
     index: Tensor
 
 
-def _groups(truth: Regions, conditions: Conditions | None) -> list[_Group]:
-    """Return the objects of one image for each block of queries."""
+def _groups(truth: Regions, conditions: Conditions | None, image: int) -> list[_Group]:
+    """Return the objects of one image of the batch for each block of queries."""
     every = torch.arange(len(truth), device=truth.boxes.device)
     if conditions is None:
         return [_Group(truth, every)]
     labels = torch.zeros_like(every) if truth.labels is None else truth.labels
-    rows = [every[labels == label] for label in conditions.classes]
+    rows = [every[labels == label] for label in conditions.of_image(image)]
     return [_Group(truth[index].with_(labels=None), index) for index in rows]
 
 

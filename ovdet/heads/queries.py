@@ -413,8 +413,8 @@ class QueryDecoder(nn.Module):
         Args:
             memory: Of B images.
             queries: N in each image.
-            asked: [K, d], added to the content of all queries of block k; one block, with nothing
-                added, where None.
+            asked: [K, d], or [B, K, d] for each image its own, added to the content of all queries
+                of block k; one block, with nothing added, where None.
 
         Returns:
             For each layer the queries [B, K, N, d] and their boxes [B, K, N, 4], parts.
@@ -422,8 +422,8 @@ class QueryDecoder(nn.Module):
         content, place = queries.content[:, None], queries.place[:, None]
         boxes = queries.boxes[:, None]
         if asked is not None:
-            content = content + asked[None, :, None]
-            boxes = boxes.expand(-1, len(asked), -1, -1)
+            content = content + asked[..., None, :]
+            boxes = boxes.expand(-1, asked.shape[-2], -1, -1)
         decoded = []
         for layer, mover in zip(self.layers, self.movers, strict=True):
             content = layer(content, place, boxes, memory)

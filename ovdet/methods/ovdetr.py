@@ -40,6 +40,9 @@ class OvdetrConditions(nn.Module):
         crops: Embeddings of objects by class; None asks by name alone.
         mask_novel: Whether novel classes are never asked for, present or not: where their objects
             have no boxes, asking would teach that they are absent.
+        own: Whether each image is asked for its own classes, as on a device that has one image;
+            all are then asked as many, the most that an image needs. Else the batch is asked for
+            all that is in it.
 
     Raises:
         ValueError: If ``words`` lies outside [0, 1], or not 1 <= padded <= count.
@@ -55,6 +58,7 @@ class OvdetrConditions(nn.Module):
         words: float = 0.5,
         crops: StoredCrops | None = None,
         mask_novel: bool = False,
+        own: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= words <= 1:
@@ -68,10 +72,11 @@ class OvdetrConditions(nn.Module):
         self.words = words
         self.crops = crops
         self.mask_novel = mask_novel
+        self.own = own
 
     def forward(self, conditions: Conditions) -> Tensor:
-        """Return what the queries of each block are given, [K, d]."""
-        seen = conditions.seen[:, None]
+        """Return what the queries of each block are given, [K, d] or [B, K, d]."""
+        seen = conditions.seen[..., None]
         vectors = conditions.vectors
         return torch.where(seen, self.of_images(vectors), self.of_words(vectors))
 
@@ -82,27 +87,37 @@ class OvdetrConditions(nn.Module):
             flow: Reads ``samples``, ``vocabulary`` and ``text``.
         """
         chosen = self._classes(flow)
-        classes = _text(flow)[chosen.to(flow.images.device)].clone()
-        seen = torch.zeros(len(chosen), dtype=torch.bool)
-        for row, label in enumerate(chosen.tolist()):
+        device = flow.images.device
+        vectors = _text(flow)[chosen.to(device)].clone()
+        seen = torch.zeros(chosen.shape, dtype=torch.bool)
+        for place, label in enumerate(chosen.flatten().tolist()):
             crop = None if self.crops is None else self.crops.draw(label)
             if crop is not None and torch.rand(()) >= self.words:
-                classes[row] = unit_norm(crop).to(classes)
-                seen[row] = True
-        return Conditions(chosen.to(classes.device), classes, seen.to(classes.device))
+                vectors.view(-1, vectors.shape[-1])[place] = unit_norm(crop).to(vectors)
+                seen.view(-1)[place] = True
+        return Conditions(chosen.to(device), vectors, seen.to(device))
 
     def _classes(self, flow: Flow) -> Tensor:
-        """Return the classes asked for, [K]: those present first."""
+        """Return the classes asked for, [K] or [B, K]: those present first."""
         allowed = torch.ones(len(flow.vocabulary), dtype=torch.bool)
         if self.mask_novel:
             allowed &= ~torch.tensor(flow.vocabulary.novel_mask)
-        present = torch.zeros_like(allowed)
-        for sample in flow.samples:
+        there = torch.zeros(len(flow.samples), len(allowed), dtype=torch.bool)
+        for row, sample in zip(there, flow.samples, strict=True):
             if sample.boxed and sample.truth.labels is not None:
-                present[sample.truth.labels] = True
-        asked = _shuffled(present & allowed)[: self.count]
-        missing = max(self.padded - len(asked), 0)
-        return torch.cat([asked, _shuffled(allowed & ~present)[:missing]])
+                row[sample.truth.labels] = True
+        if not self.own:
+            there = there.any(dim=0, keepdim=True)
+        most = int((there & allowed).sum(dim=1).max()) if len(there) else 0
+        count = min(max(most, self.padded), self.count, int(allowed.sum()))
+        chosen = [self._ask(row, allowed, count) for row in there]
+        return torch.stack(chosen) if self.own else chosen[0]
+
+    @staticmethod
+    def _ask(present: Tensor, allowed: Tensor, count: int) -> Tensor:
+        """Return ``count`` classes: those present, then absent ones."""
+        every = [_shuffled(present & allowed), _shuffled(allowed & ~present)]
+        return torch.cat(every)[:count]
 
 
 @MODELS.register_module()
@@ -139,7 +154,7 @@ class OvdetrReconstruction(nn.Module):
                 continue
             image, block, query = (layer.matches >= 0).nonzero().unbind(dim=1)
             said = unit_norm(align(layer.hidden[image, block, query]).float())
-            distance = (said - flow.conditions.vectors[block]).square().sum()
+            distance = (said - flow.conditions.given(image, block)).square().sum()
             total = total + distance / mean_count(len(image), said.device)
         return {"loss_condition": self.weight * total}
 

@@ -9,10 +9,12 @@ from torch import Tensor
 class Conditions:
     """K questions put to every image, each to a block of queries of its own.
 
+    All images are asked the same, or, where there is one more axis in front, each its own K.
+
     Attributes:
-        classes: [K], int64, the class that each asks for.
-        vectors: [K, D], unit norm, what the queries are given of it.
-        seen: [K], bool, whether a vector is an image's; else it is a name's.
+        classes: [K] or [B, K], int64, the class that each asks for.
+        vectors: [K, D] or [B, K, D], unit norm, what the queries are given of it.
+        seen: [K] or [B, K], bool, whether a vector is an image's; else it is a name's.
     """
 
     classes: Tensor
@@ -20,7 +22,15 @@ class Conditions:
     seen: Tensor
 
     def __len__(self) -> int:
-        return len(self.classes)
+        return self.classes.shape[-1]
+
+    def of_image(self, index: int) -> Tensor:
+        """Return the classes [K] that an image of the batch is asked for."""
+        return self.classes if self.classes.ndim == 1 else self.classes[index]
+
+    def given(self, image: Tensor, block: Tensor) -> Tensor:
+        """Return what blocks [M] of images [M] were given, [M, D]."""
+        return self.vectors[block] if self.classes.ndim == 1 else self.vectors[image, block]
 
 
 @dataclass

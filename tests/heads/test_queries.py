@@ -163,6 +163,12 @@ def test_a_condition_says_the_same_alone_and_among_others():
         for (hidden, boxes), (own_hidden, own_boxes) in zip(together, alone, strict=True):
             torch.testing.assert_close(hidden[:, k : k + 1], own_hidden, rtol=1e-5, atol=1e-5)
             torch.testing.assert_close(boxes[:, k : k + 1], own_boxes, rtol=1e-5, atol=1e-5)
+    images = len(together[0][0])
+    own = decoder(memory(), queries(), torch.stack([asked.roll(b, 0) for b in range(images)]))
+    for b in range(images):
+        torch.testing.assert_close(
+            own[-1][0][b], together[-1][0][b].roll(b, 0), rtol=1e-5, atol=1e-5
+        )
 
 
 def test_layers_move_boxes_and_answer_for_their_own_step():

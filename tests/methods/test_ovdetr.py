@@ -91,6 +91,24 @@ def test_a_batch_without_objects_asks_for_what_is_absent():
     assert len(OvdetrConditions(WIDTH, DIM, count=4, padded=3).draw(flow())) == 3
 
 
+def test_each_image_may_be_asked_for_its_own():
+    torch.manual_seed(0)
+    part = OvdetrConditions(WIDTH, DIM, count=4, padded=2, own=True)
+    record = flow(0, 1, 2)
+    for sample, labels in zip(record.samples, ([0, 3, 5], [2], []), strict=True):
+        sample.truth = regions([[0, 0, 8, 8]] * len(labels), labels)
+    asked = part.draw(record)
+    assert asked.classes.shape == (3, 3), "as many as the image that needs most"
+    assert set(asked.classes[0].tolist()) == {0, 3, 5}
+    assert asked.classes[1, 0] == 2
+    assert all(len(set(row)) == 3 for row in asked.classes.tolist())
+    assert torch.equal(asked.vectors, record.text.classes[asked.classes])
+    assert part(asked).shape == (3, 3, WIDTH)
+    assert torch.equal(asked.of_image(1), asked.classes[1])
+    picked = asked.given(torch.tensor([0, 2]), torch.tensor([1, 0]))
+    assert torch.equal(picked, torch.stack([asked.vectors[0, 1], asked.vectors[2, 0]]))
+
+
 def test_names_and_crops_by_chance(crops):
     torch.manual_seed(0)
     part = OvdetrConditions(WIDTH, DIM, count=4, padded=1, words=0.75, crops=crops)

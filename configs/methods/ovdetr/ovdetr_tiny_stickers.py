@@ -16,10 +16,11 @@ model = dict(
         type="OvdetrConditions",
         width={{_base_.width}},
         dim={{_base_.dim}},
-        # Paper: 15 for 2 pictures. 8 pictures here have about 20 classes; 12 blocks of 30 queries
-        # of each are what a CPU decodes in a tenth of a second.
-        count=12,
-        padded=9,
+        # Paper: at least 12 for the 2 pictures of a device, at most 15. A picture here has 1 to 6
+        # classes; 8 pictures together would have about 20 and need as many blocks in each.
+        own=True,
+        count=7,
+        padded=5,
         words=0.75,
     ),
     settings=dict(

@@ -127,7 +127,7 @@ class BaronBags(nn.Module):
 
     def _views(self, flow: Flow, told: _Sentences) -> Tensor:
         """Return the teacher's view of each sentence's bag, [S, D]; each bag is looked at once."""
-        orders = told.bags.unique(return_inverse=True)[1]  # [S], which of the K bags
+        orders = torch.unique(told.bags, return_inverse=True)[1]  # [S], which of the K bags
         first = told.bags.new_full((int(orders.max()) + 1 if len(orders) else 0,), len(orders))
         place = torch.arange(len(orders), device=orders.device)
         first = first.scatter_reduce(0, orders, place, "amin")  # [K], its first sentence
