@@ -16,11 +16,6 @@ def _shown(name, **rule):
 variants = [
     dict(name="random towers (baseline)", config="owlvit_random_tiny_stickers.py"),
     dict(name=_own, config="owlvit_tiny_stickers.py"),
-    dict(
-        name="text as fast as images",
-        config="owlvit_tiny_stickers.py",
-        options={"optim.rates.text": 1.0},
-    ),
     _shown("one-shot"),
     _shown("one-shot, centre token", rule="centre"),
     _shown("three shots", shots=3),
