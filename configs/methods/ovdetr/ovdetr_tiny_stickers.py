@@ -16,7 +16,7 @@ model = dict(
         type="OvdetrConditions",
         width={{_base_.width}},
         dim={{_base_.dim}},
-        # Paper: 12 to 15 for the 2 pictures of a device, which have 3 classes each: of 4 questions 3
+        # Paper: 12 to 15 for the 2 pictures of a device, with 3 classes each: of 4 questions 3
         # are answered with "none". So here, where a picture has 3 classes too. Asked for 5 to 7, a
         # detector did not learn to say "none".
         own=True,
