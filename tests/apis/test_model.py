@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ovdet.apis.model import as_vocabulary, pick_device
+from ovdet.apis.inputs import as_vocabulary, pick_device
 from ovdet.structures import InputError, Vocabulary
 
 
