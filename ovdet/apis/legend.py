@@ -51,6 +51,7 @@ class _Legend:
         self.room = room
         self.gap = max(4, size // 2)
         self.down = round(size * 1.5)  # from row to row, px
+        self.most = max(_NARROWEST, room // 2) - 2 * self.gap  # width of an entry, px
 
     def draw(self, entries: Sequence[Entry], most: int) -> Pixels:
         """Return at most ``most`` rows."""
@@ -69,7 +70,7 @@ class _Legend:
 
     def _width(self, text: str) -> int:
         font, text = font_for(printable(text), self.size)
-        return min(self._indent + round(font.getlength(text)) + self.gap, self.room - self.gap)
+        return min(self._indent + round(font.getlength(text)), self.most)
 
     @property
     def _indent(self) -> int:
@@ -79,10 +80,10 @@ class _Legend:
         """Return where entries of these widths stand, row by row."""
         places, row, x = [], 0, self.gap
         for width in widths:
-            if x > self.gap and x + width > self.room:
+            if x > self.gap and x + width + self.gap > self.room:
                 row, x = row + 1, self.gap
             places.append((row, x))
-            x += width + self.gap
+            x += width + 2 * self.gap
         return places
 
     def _paint(self, entries: Sequence[tuple[str, Colour | None]], places: list[Place]) -> Pixels:
@@ -97,6 +98,6 @@ class _Legend:
                 pen.rectangle(swatch, fill=colour, outline=_EDGE)
                 x = left + self._indent
             font, words = font_for(printable(text), self.size)
-            words = shorten(font, words, self.room - x - self.gap)
+            words = shorten(font, words, left + self.most - x)
             pen.text((x, top + self.size // 2), words, fill=_INK, font=font, anchor="lm")
         return np.array(strip)

@@ -50,7 +50,7 @@ def load(
         kind = type(detector).__name__
         raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
     load_weights(detector, weights)
-    slot = getattr(detector, "text", None)
+    slot: Any = getattr(detector, "text", None)
     if cache_dir is not None and hasattr(slot, "bank"):
         slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
     ready = Model(detector, _settings(facts, config), chosen, name)

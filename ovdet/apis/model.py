@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ovdet.apis.answers import Answer, as_result
+from ovdet.apis.answers import as_result
 from ovdet.apis.grounding import read_sentence
 from ovdet.apis.images import Source
 from ovdet.apis.inputs import Classes, Picture, Sources, as_vocabulary, load_picture, pick_device
@@ -179,7 +179,7 @@ class Model:
         threshold: float | None = None,
         top_k: int | None = None,
         batch_size: int = 8,
-    ) -> Answer | list[Answer]:
+    ) -> Any:
         """Name pixels, or find objects with their masks.
 
         Args:

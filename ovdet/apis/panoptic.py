@@ -125,7 +125,7 @@ class PanopticResult:
             seen[segment.label] += 1
             areas[segment.label] += segment.area
         entries = [
-            (f"{_times(name, seen[name])} {percent(area / self.ids.size)}", class_colour(name))
+            (f"{_times(name, seen[name])}  {percent(area / self.ids.size)}", class_colour(name))
             for name, area in areas.most_common()
         ]
         return with_legend(overlay(self.image, self._places, colours), entries)
@@ -193,7 +193,7 @@ def _distinct(ids: NDArray[np.int32]) -> list[int]:
     """Return the values of a map; of runs of equal ones, of which there are few, only one each."""
     flat = ids.ravel()
     starts = np.flatnonzero(np.diff(flat)) + 1
-    return np.unique(flat[np.append(0, starts)]).tolist()
+    return [int(value) for value in np.unique(flat[np.append(0, starts)])]
 
 
 def _times(name: str, count: int) -> str:

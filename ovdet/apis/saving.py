@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -35,7 +34,7 @@ def save_picture(path: Path, draw: Callable[[], Pixels], other: str = "") -> Non
     atomic_write(path, memory.getvalue())
 
 
-def save_png(path: Path, values: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+def save_png(path: Path, values: NDArray[Any]) -> None:
     """Write values as PNG: [H, W] of 8 or 16 bits, or [H, W, 3] of 8 bits.
 
     Raises:

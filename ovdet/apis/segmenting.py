@@ -1,5 +1,6 @@
 """Asking for masks: what a model can be asked for, and what it then gives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -84,7 +85,7 @@ def answer(
         found = module.predict(samples, vocabulary, threshold=limits.threshold, top_k=limits.top_k)
     else:
         found = module.segment(samples, vocabulary, task)
-    convert = {SEMANTIC: as_semantic, PANOPTIC: as_panoptic, INSTANCE: _as_instances}[task]
+    convert = _CONVERT[task]
     results = [
         convert(picture, one, vocabulary) for (picture, _), one in zip(pictures, found, strict=True)
     ]
@@ -95,3 +96,10 @@ def _as_instances(picture: Picture, regions: Regions, vocabulary: Vocabulary) ->
     if regions.masks is None:
         raise InputError("the model finds boxes without masks: ask it with detect()")
     return as_result(picture, regions, vocabulary)
+
+
+_CONVERT: dict[str, Callable[[Picture, Any, Vocabulary], Answer]] = {
+    SEMANTIC: as_semantic,
+    INSTANCE: _as_instances,
+    PANOPTIC: as_panoptic,
+}

@@ -68,7 +68,7 @@ class SemanticResult:
     @property
     def _present(self) -> list[int]:
         order = np.argsort(-self.areas, kind="stable")
-        return order[self.areas[order] > 0].tolist()
+        return [int(i) for i in order if self.areas[i] > 0]
 
     def plot(self) -> Pixels:
         """Return the picture under the colours of its classes, with a legend below.
@@ -81,7 +81,7 @@ class SemanticResult:
         colours = np.zeros((len(names), 3), np.uint8)
         for i in self._present:
             colours[i] = class_colour(names[i])
-        entries = [(f"{n} {percent(share)}", class_colour(n)) for n, share in self.shares.items()]
+        entries = [(f"{n}  {percent(share)}", class_colour(n)) for n, share in self.shares.items()]
         return with_legend(overlay(self.image, self.labels, colours), entries)
 
     def save(self, path: str | Path) -> None:
@@ -106,9 +106,8 @@ class SemanticResult:
         classes = len(self.vocabulary)
         if classes > _WORD:
             raise InputError(f"a label map must have at most {_WORD} classes, got {classes}")
-        none, kind = (_BYTE, np.uint8) if classes <= _BYTE else (_WORD, np.uint16)
-        values = np.where(self.labels == IGNORED, none, self.labels)
-        save_png(Path(path), values.astype(kind))
+        none, kind = (_BYTE, "uint8") if classes <= _BYTE else (_WORD, "uint16")
+        save_png(Path(path), np.where(self.labels == IGNORED, none, self.labels).astype(kind))
 
     def table(self) -> str:
         """Return the classes as lines of text: name, share of the picture, pixels."""

@@ -24,9 +24,11 @@ def load_tool():
 
 
 class FakeModel:
-    """Finds one box with a mask in each picture, of the first class."""
+    """Finds one box in each picture, of the first class."""
 
-    def detect(self, image, classes, *, threshold, top_k):
+    task = "detect"
+
+    def detect(self, image, classes, *, threshold=None, top_k=100):
         self.asked = (threshold, top_k)
         height, width = image.shape[:2]
         return Result(
