@@ -44,7 +44,8 @@ def named_rows(labels: Sequence[str], head: str, rows: Sequence[str]) -> str:
 
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage: ``12 %``, and ``<1 %`` for what would round to 0."""
-    return f"{share:.0%}".replace("%", " %") if share >= 0.005 or share == 0 else "<1 %"
+    text = f"{share:.0%}".replace("%", " %")
+    return "<1 %" if share > 0 and text == "0 %" else text
 
 
 def printable(text: str) -> str:

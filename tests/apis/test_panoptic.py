@@ -14,6 +14,7 @@ from ovdet.structures import InputError, Vocabulary
 PIXELS, LABELS = flag()
 IDS = np.where(LABELS < 0, 0, 1 + STEP * LABELS).astype(np.int32)
 CLASSES = {1 + STEP * c: c for c in range(3)}
+LARGE = {256**3: 0, 1 + STEP: 1, 1 + 2 * STEP: 2}
 VOCABULARY = Vocabulary(NAMES, ids=(5, 9, 2, 4))
 
 
@@ -106,7 +107,7 @@ def test_pictures(tmp_path):
         (IDS, CLASSES | {3: 0}, "a class, 3 has no pixel"),
         (IDS, CLASSES | {1: 4}, "classes must be 0 to 3, got 4"),
         (np.where(IDS == 1, -5, IDS), {-5: 0, 1 + STEP: 1, 1 + 2 * STEP: 2}, "lie in 1 to"),
-        (np.where(IDS == 1, 256**3, IDS), CLASSES | {256**3: 0}, "has no pixel"),
+        (np.where(IDS == 1, 256**3, IDS), LARGE, "in 1 to 16777215, got 70001 to 16777216"),
     ],
 )
 def test_bad_maps(ids, classes, message):
