@@ -1,6 +1,7 @@
 """From what detectors and segmentors give to the results that users hold."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -16,15 +17,38 @@ from ovdet.structures import InputError, Regions, Vocabulary
 Answer = Result | SemanticResult | PanopticResult
 
 
-def as_result(picture: Picture, regions: Regions, vocabulary: Vocabulary) -> Result:
-    """Return regions in px of a picture as its result, best first.
+@dataclass(frozen=True)
+class Limits:
+    """Which objects come back.
+
+    Attributes:
+        threshold: Least score, in [0, 1].
+        top_k: Most objects a picture, at least 1.
+
+    Raises:
+        InputError: If a number is out of its range.
+    """
+
+    threshold: float
+    top_k: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"threshold must lie in [0, 1], got {self.threshold}")
+        if self.top_k < 1:
+            raise InputError(f"top_k must be at least 1, got {self.top_k}")
+
+
+def as_result(picture: Picture, regions: Regions, vocabulary: Vocabulary, limits: Limits) -> Result:
+    """Return what of the regions of a picture, in its px, is within limits, best first.
 
     Raises:
         InputError: If they lack scores or labels.
     """
     if regions.scores is None or regions.labels is None:
         raise InputError("the detector must give scores and labels, got regions without them")
-    order = regions.scores.argsort(descending=True, stable=True)
+    order = regions.scores.argsort(descending=True, stable=True)[: limits.top_k]
+    order = order[regions.scores[order] >= limits.threshold]
     boxes, scores, labels = (
         value[order].cpu() for value in (regions.boxes, regions.scores, regions.labels)
     )

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ovdet.apis.answers import as_result
+from ovdet.apis.answers import Limits, as_result
 from ovdet.apis.grounding import read_sentence
 from ovdet.apis.images import Source
 from ovdet.apis.inputs import Classes, Picture, Sources, as_vocabulary, load_picture, pick_device
 from ovdet.apis.panoptic import PanopticResult
 from ovdet.apis.result import Result
-from ovdet.apis.segmenting import INSTANCE, Asked, Limits, answer, choose_task
+from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
 from ovdet.apis.semantic import SemanticResult
 from ovdet.data.transforms import Resize
 from ovdet.structures import InputError, Sample
@@ -134,7 +134,8 @@ class Model:
                 threshold=limits.threshold,
                 top_k=limits.top_k,
             )
-            return [as_result(p, r, vocabulary) for (p, _), r in zip(batch, found, strict=True)]
+            pairs = zip(batch, found, strict=True)
+            return [as_result(p, r, vocabulary, limits) for (p, _), r in pairs]
 
         return self._in_batches(images, batch_size, detect)
 
@@ -243,11 +244,9 @@ class Model:
 
         def ground(batch: Batch) -> list[Result]:
             found = self.detector.ground([sentence.ask(sample) for _, sample in batch])
-            results = [
-                as_result(picture, regions, sentence.vocabulary)
-                for (picture, _), regions in zip(batch, found, strict=True)
-            ]
-            return [limits.keep(result) for result in results]
+            vocabulary = sentence.vocabulary
+            pairs = zip(batch, found, strict=True)
+            return [as_result(p, r, vocabulary, limits) for (p, _), r in pairs]
 
         return self._in_batches(images, batch_size, ground)
 

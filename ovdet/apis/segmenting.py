@@ -1,13 +1,10 @@
 """Asking for masks: what a model can be asked for, and what it then gives."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from ovdet.apis.answers import Answer, as_panoptic, as_result, as_semantic
+from ovdet.apis.answers import Answer, Limits, as_panoptic, as_result, as_semantic
 from ovdet.apis.inputs import Picture
-from ovdet.apis.result import Result
-from ovdet.structures import InputError, Regions, Sample, Vocabulary
+from ovdet.structures import InputError, Sample, Vocabulary
 
 SEMANTIC, INSTANCE, PANOPTIC = "semantic", "instance", "panoptic"
 
@@ -18,32 +15,6 @@ class Asked(TypedDict, total=False):
     threshold: float | None
     top_k: int | None
     batch_size: int
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Which objects come back.
-
-    Attributes:
-        threshold: Least score, in [0, 1].
-        top_k: Most objects a picture, at least 1.
-
-    Raises:
-        InputError: If a number is out of its range.
-    """
-
-    threshold: float
-    top_k: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise InputError(f"threshold must lie in [0, 1], got {self.threshold}")
-        if self.top_k < 1:
-            raise InputError(f"top_k must be at least 1, got {self.top_k}")
-
-    def keep(self, result: Result) -> Result:
-        """Return what of a result, best first, is within the limits."""
-        return result.filter(min_score=self.threshold)[: self.top_k]
 
 
 def choose_task(module: Any, name: str, task: str | None) -> str:
@@ -85,21 +56,19 @@ def answer(
         found = module.predict(samples, vocabulary, threshold=limits.threshold, top_k=limits.top_k)
     else:
         found = module.segment(samples, vocabulary, task)
-    convert = _CONVERT[task]
-    results = [
-        convert(picture, one, vocabulary) for (picture, _), one in zip(pictures, found, strict=True)
+    return [
+        _convert(task, picture, one, vocabulary, limits)
+        for (picture, _), one in zip(pictures, found, strict=True)
     ]
-    return [limits.keep(one) if isinstance(one, Result) else one for one in results]
 
 
-def _as_instances(picture: Picture, regions: Regions, vocabulary: Vocabulary) -> Result:
-    if regions.masks is None:
+def _convert(
+    task: str, picture: Picture, found: Any, vocabulary: Vocabulary, limits: Limits
+) -> Answer:
+    if task == SEMANTIC:
+        return as_semantic(picture, found, vocabulary)
+    if task == PANOPTIC:
+        return as_panoptic(picture, found, vocabulary)
+    if found.masks is None:
         raise InputError("the model finds boxes without masks: ask it with detect()")
-    return as_result(picture, regions, vocabulary)
-
-
-_CONVERT: dict[str, Callable[[Picture, Any, Vocabulary], Answer]] = {
-    SEMANTIC: as_semantic,
-    INSTANCE: _as_instances,
-    PANOPTIC: as_panoptic,
-}
+    return as_result(picture, found, vocabulary, limits)
