@@ -3,18 +3,30 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ovdet.apis import Model, Result, load
+    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, load
     from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Model", "Result", "Vocabulary", "__version__", "load", "vocabulary"]
+__all__ = [
+    "InputError",
+    "Model",
+    "PanopticResult",
+    "Result",
+    "SemanticResult",
+    "Vocabulary",
+    "__version__",
+    "load",
+    "vocabulary",
+]
 
 # `import ovdet` stays light: torch and everything above it is imported at first use.
 _HOMES = {
     "InputError": "ovdet.structures",
     "Model": "ovdet.apis",
+    "PanopticResult": "ovdet.apis",
     "Result": "ovdet.apis",
+    "SemanticResult": "ovdet.apis",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
     "vocabulary": "ovdet.data.splits",

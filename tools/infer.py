@@ -1,22 +1,26 @@
 """Find things by name in pictures: annotated copies, COCO JSON and a table on the screen.
 
 python tools/infer.py photo.jpg --classes cat "red car"
+python tools/infer.py photo.jpg --classes sky tree road --task semantic --model CONFIG ...
+python tools/infer.py photo.jpg --text "[a dog] left of [the red car]" --model CONFIG ...
 """
 
 import argparse
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from ovdet.apis import Model, Result
-    from ovdet.structures import Vocabulary
+    from ovdet.apis import Model
+    from ovdet.apis.images import Pixels
 
+DETECT, GROUND = "detect", "ground"
+TASKS = (DETECT, "instance", "semantic", "panoptic", GROUND)
 FORMAT = argparse.RawDescriptionHelpFormatter
 
 
@@ -64,28 +68,37 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("images", nargs="+", metavar="IMAGE|FOLDER|GLOB", help="pictures to look at")
     add("--classes", nargs="+", metavar="NAME", help='names, as: cat "red car"; or @lvis-v1')
     add("--classes-file", type=Path, metavar="FILE", help="UTF-8 text, one name a line")
+    add("--text", metavar="SENTENCE", help='ground its phrases: "[a dog] by [a car]"')
+    add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
     add("--model", metavar="NAME|CONFIG", help="zoo name or config file (default: ovdet-tiny)")
     add("--checkpoint", metavar="FILE", help="weights for a config file")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
-    add("--top-k", type=count, default=100, metavar="N", help="most objects a picture (100)")
+    add("--top-k", type=count, metavar="N", help="most objects a picture (100)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="annotated pictures (out)")
-    add("--json", type=Path, metavar="FILE", help="COCO JSON (OUT/detections.json)")
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="COCO JSON (OUT/detections.json, panoptic.json); "
+        "of label maps the names (OUT/labels.json); their PNG files go to the folder FILE names "
+        "without its ending",
+    )
     return parser.parse_args(arguments)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do the work; see ``main``."""
     from ovdet.apis import load, read_image
-    from ovdet.apis.files import find_images, read_classes
+    from ovdet.apis.files import find_images
 
     files = find_images(options.images)
-    vocabulary = read_classes(options.classes, options.classes_file)
+    ask = question(options)
     if len(files) == 1:
         with quiet_decoders():
             read_image(files[0])  # one bad picture is told before a model is loaded
     model = load(options.model, checkpoint=options.checkpoint, device=options.device)
-    report = detect_all(model, files, vocabulary, options)
+    report = answer_all(model, files, ask, options)
     for line in report.bad:
         print(f"infer.py: {line}", file=sys.stderr)
     if not report.done:
@@ -93,35 +106,56 @@ def run(options: argparse.Namespace) -> int:
     return 1 if report.bad else 0
 
 
-def detect_all(
-    model: "Model", files: Sequence[Path], vocabulary: "Vocabulary", options: argparse.Namespace
+def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any]":
+    """Return what is asked of a model about each picture.
+
+    Raises:
+        InputError: If neither or both of names and a sentence are given, or the task wants the
+            other.
+    """
+    from ovdet.apis.files import read_classes
+    from ovdet.apis.grounding import read_sentence
+    from ovdet.structures import InputError
+
+    if options.text is not None or options.task == GROUND:
+        if options.text is None or options.classes or options.classes_file:
+            raise InputError('the task ground wants --text "[a dog] by [a car]" instead of classes')
+        if options.task not in {None, GROUND}:
+            raise InputError(f"--text is for the task ground, {options.task} wants --classes")
+    limits = {"threshold": options.threshold, "top_k": options.top_k}
+    given = {name: value for name, value in limits.items() if value is not None}
+    if options.text is not None:
+        read_sentence(options.text)
+        return lambda model, _, pixels: model.ground(pixels, options.text, **given)
+    vocabulary = read_classes(options.classes, options.classes_file)
+    return lambda model, task, pixels: (
+        model.detect(pixels, vocabulary, **given)
+        if task == DETECT
+        else model.segment(pixels, vocabulary, task, **given)
+    )
+
+
+def answer_all(
+    model: "Model",
+    files: Sequence[Path],
+    ask: "Callable[[Model, str, Pixels], Any]",
+    options: argparse.Namespace,
 ) -> Report:
     """Annotate every picture that can be read, then write the JSON."""
-    from ovdet.apis.coco import CocoFile
-    from ovdet.apis.files import FreeNames
+    from ovdet.apis.writing import writer_for
 
-    report, record = Report(), CocoFile(vocabulary)
-    names = FreeNames(options.out, files)
-    for path, result in _results(model, files, vocabulary, options, report):
-        target = names.give(path)
-        result.save(target)
-        record.add(str(path), result.image.shape[:2], result.to_coco())
-        _say(f"{path} -> {target}\n{result.table()}")
+    report = Report()
+    task = GROUND if options.text is not None else options.task or model.task
+    writer = writer_for(task, options.out, files, options.json)
+    for path, pixels in _pictures(files, report):
+        _say(writer.add(path, ask(model, task, pixels)))
         report.done += 1
     if report.done:
-        target = options.json or options.out / "detections.json"
-        record.save(target)
-        _say(f"{report.done} of {len(files)} pictures -> {target}")
+        _say(f"{report.done} of {len(files)} pictures -> {writer.finish()}")
     return report
 
 
-def _results(
-    model: "Model",
-    files: Sequence[Path],
-    vocabulary: "Vocabulary",
-    options: argparse.Namespace,
-    report: Report,
-) -> "Iterator[tuple[Path, Result]]":
+def _pictures(files: Sequence[Path], report: Report) -> "Iterator[tuple[Path, Pixels]]":
     from tqdm import tqdm
 
     from ovdet.apis import read_image
@@ -135,8 +169,7 @@ def _results(
         except InputError as error:
             report.bad.append(_one_line(error))
             continue
-        result = model.detect(pixels, vocabulary, threshold=options.threshold, top_k=options.top_k)
-        yield path, result
+        yield path, pixels
 
 
 @contextmanager

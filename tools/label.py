@@ -18,7 +18,7 @@ def main(words: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
     # Imported after parsing: torch takes a second, and --help shall not.
-    from ovdet.apis.model import pick_device
+    from ovdet.apis.inputs import pick_device
     from ovdet.engine import load_config, parse_options
     from ovdet.engine.proof import label
 

@@ -1,8 +1,19 @@
-"""What users import: load a model, detect, hold a result."""
+"""What users import: load a model, detect, segment, hold a result."""
 
 from ovdet.apis.images import read_image
 from ovdet.apis.loading import load
 from ovdet.apis.model import Model
+from ovdet.apis.panoptic import PanopticResult, Segment
 from ovdet.apis.result import Found, Result
+from ovdet.apis.semantic import SemanticResult
 
-__all__ = ["Found", "Model", "Result", "load", "read_image"]
+__all__ = [
+    "Found",
+    "Model",
+    "PanopticResult",
+    "Result",
+    "Segment",
+    "SemanticResult",
+    "load",
+    "read_image",
+]

@@ -35,8 +35,7 @@ class CocoFile:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        pairs = zip(vocabulary.category_ids, vocabulary.names, strict=True)
-        self._categories = [{"id": category, "name": name} for category, name in pairs]
+        self._categories = _categories(vocabulary)
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
@@ -70,12 +69,72 @@ class CocoFile:
         Raises:
             OSError: If it cannot be written.
         """
-        text = json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
-        # A file name need not be UTF-8; what is not becomes an escape, which JSON knows too.
-        atomic_write(path, (text + "\n").encode("utf-8", "backslashreplace"))
+        _write_json(path, self.to_dict())
 
 
 def _area(record: dict[str, Any]) -> float:
     if "segmentation" in record:
         return float(coco_mask.area(record["segmentation"]))
     return float(round(record["bbox"][2] * record["bbox"][3], 3))
+
+
+class PanopticFile:
+    """A COCO panoptic file that grows by one picture at a time.
+
+    Whether a category is countable is not known of free names, so ``isthing`` is left out.
+
+    Args:
+        vocabulary: The classes; category ids are its ``category_ids``.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._categories = _categories(vocabulary)
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+
+    def add(
+        self, file_name: str, size: tuple[int, ...], png_name: str, segments: list[dict[str, Any]]
+    ) -> None:
+        """Add one picture; it gets the next image id, from 1 on.
+
+        Args:
+            file_name: The picture's name.
+            size: (height, width), px.
+            png_name: The name of its PNG in the folder of those.
+            segments: COCO's ``segments_info``.
+        """
+        image_id = len(self._images) + 1
+        height, width = size
+        image = {"id": image_id, "file_name": file_name, "width": width, "height": height}
+        self._images.append(image)
+        entry = {"image_id": image_id, "file_name": png_name, "segments_info": segments}
+        self._annotations.append(entry)
+
+    def save(self, path: Path) -> None:
+        """Write the file; a reader sees the old one or the new one.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        record = {
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": self._categories,
+        }
+        _write_json(path, record)
+
+
+def encode_ids(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return segment ids [H, W] below 256^3 as colours [H, W, 3]: R + 256 G + 256^2 B."""
+    return np.stack([(ids >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)], axis=-1)
+
+
+def _categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    pairs = zip(vocabulary.category_ids, vocabulary.names, strict=True)
+    return [{"id": category, "name": name} for category, name in pairs]
+
+
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    text = json.dumps(record, ensure_ascii=False, sort_keys=True)
+    # A file name need not be UTF-8; what is not becomes an escape, which JSON knows too.
+    atomic_write(path, (text + "\n").encode("utf-8", "backslashreplace"))

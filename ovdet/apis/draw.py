@@ -41,9 +41,8 @@ def draw(
         A new picture, uint8: of the same size, or enlarged by a whole factor where the longer
         side is below half of 640 px, so that names can be read.
     """
-    factor = max(1, _READABLE // max(image.shape[:2]))
-    height, width = image.shape[0] * factor, image.shape[1] * factor
-    canvas = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    canvas, factor = enlarge(image)
+    height, width = canvas.shape[:2]
     line = max(2, round((height + width) / 700))
     colours = [class_colour(label) for label in labels]
     for mask, colour in zip(masks or (), colours, strict=masks is not None):
@@ -53,12 +52,25 @@ def draw(
     corners = np.rint(boxes * factor).astype(int).tolist()
     for box, colour in reversed(list(zip(corners, colours, strict=True))):
         pen.rectangle(_inside(box, width, height), outline=colour, width=line)
-    size = max(12, round((height + width) / 2 / 45))
+    size = text_size(height, width)
     taken: list[Chip] = []
     for box, label, score, colour in zip(corners, labels, scores, colours, strict=True):
         text = f"{printable(label)} {score:.2f}"
         taken.append(_write(pen, box, text, colour, size, taken))
     return np.array(picture)
+
+
+def enlarge(image: Pixels) -> tuple[Pixels, int]:
+    """Return a copy in which names can be read, and the whole factor it is larger by."""
+    factor = max(1, _READABLE // max(image.shape[:2]))
+    size = image.shape[1] * factor, image.shape[0] * factor
+    canvas = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(canvas, np.uint8), factor
+
+
+def text_size(height: int, width: int) -> int:
+    """Return the height of letters, px, on a picture of this size."""
+    return max(12, round((height + width) / 2 / 45))
 
 
 def class_colour(name: str) -> Colour:
@@ -114,7 +126,7 @@ def _write(
     width, height = pen.im.size
     font, text = font_for(text, size)
     margin = max(2, size // 5)
-    text = _shorten(font, text, width - 2 * margin)
+    text = shorten(font, text, width - 2 * margin)
     across, down = round(font.getlength(text)) + 2 * margin, round(size * 1.25) + margin
     corners = _corners(box, across, down)
     chips = [_chip(corner, (across, down), (width, height)) for corner in corners]
@@ -149,8 +161,8 @@ def _overlap(one: Chip, other: Chip) -> int:
     return max(0, across) * max(0, down)
 
 
-def _shorten(font: Font, text: str, room: int) -> str:
-    """Cut a text in its middle until it fits, so that both its name's head and its score stay."""
+def shorten(font: Font, text: str, room: int) -> str:
+    """Cut a text in its middle until it fits, so that both its head and its last figures stay."""
     if font.getlength(text) <= room:
         return text
     head, tail = text[:-5], text[-5:]

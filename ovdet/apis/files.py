@@ -20,10 +20,12 @@ class FreeNames:
     Args:
         out: The output folder.
         inputs: All pictures of the run.
+        suffix: The suffix of all files; by default each has its picture's.
     """
 
-    def __init__(self, out: Path, inputs: Sequence[Path]) -> None:
+    def __init__(self, out: Path, inputs: Sequence[Path], suffix: str = "") -> None:
         self._out = out
+        self._suffix = suffix
         self._taken = {_fold(path) for path in inputs}
 
     def give(self, path: Path) -> Path:
@@ -31,7 +33,8 @@ class FreeNames:
 
         A suffix that is not written becomes ``.gif.png``; a name that is taken, ``photo_2.png``.
         """
-        suffix = path.suffix if path.suffix.lower() in _WRITTEN_ALIKE else f"{path.suffix}.png"
+        alike = path.suffix.lower() in _WRITTEN_ALIKE
+        suffix = self._suffix or (path.suffix if alike else f"{path.suffix}.png")
         target, count = self._out / f"{path.stem}{suffix}", 1
         while _fold(target) in self._taken:
             count += 1

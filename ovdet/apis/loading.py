@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ovdet.apis import zoo
-from ovdet.apis.model import Model, Settings, pick_device
+from ovdet.apis.inputs import pick_device
+from ovdet.apis.model import Model, Settings
 from ovdet.registry import build
 from ovdet.structures import InputError
 from ovdet.text.bank import Bank
@@ -20,7 +21,7 @@ def load(
     device: str = "auto",
     cache_dir: str | Path | None = None,
 ) -> Model:
-    """Load a detector.
+    """Load a detector or a segmentor.
 
     Args:
         model: A name in the zoo, or a config file; ``ovdet-tiny``, the small model that comes
@@ -45,11 +46,12 @@ def load(
     if "model" not in facts:
         raise InputError(f"{config}: must describe a model under the key 'model'")
     detector = build(facts["model"], "model")
-    if not hasattr(detector, "predict"):
-        raise InputError(f"{config}: its model is a {type(detector).__name__}, not a detector")
+    if not (hasattr(detector, "predict") or hasattr(detector, "segment")):
+        kind = type(detector).__name__
+        raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
     load_weights(detector, weights)
-    if cache_dir is not None:
-        slot = detector.text
+    slot: Any = getattr(detector, "text", None)
+    if cache_dir is not None and hasattr(slot, "bank"):
         slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
     ready = Model(detector, _settings(facts, config), chosen, name)
     if model is None:

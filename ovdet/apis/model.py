@@ -1,35 +1,39 @@
-"""Model: a detector ready for use. Pictures and names in, results out."""
+"""Model: a detector or a segmentor ready for use. Pictures and names in, results out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ovdet.apis.images import Pixels, Source, read_image
+from ovdet.apis.answers import Limits, as_result
+from ovdet.apis.grounding import read_sentence
+from ovdet.apis.images import Source
+from ovdet.apis.inputs import Classes, Picture, Sources, as_vocabulary, load_picture, pick_device
+from ovdet.apis.panoptic import PanopticResult
 from ovdet.apis.result import Result
-from ovdet.data.images import to_float
-from ovdet.data.splits import read_vocabulary
+from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
+from ovdet.apis.semantic import SemanticResult
 from ovdet.data.transforms import Resize
-from ovdet.ops.masks import paste_rle
-from ovdet.structures import InputError, Regions, Sample, Vocabulary
+from ovdet.structures import InputError, Sample
 
-Classes = Sequence[str] | Vocabulary
-Sources = list[Source] | tuple[Source, ...]
+Batch = list[tuple[Picture, Sample]]
+T = TypeVar("T")
+
+DETECT = "detect"
+_TOP = 100  # most objects a picture when the caller says nothing
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a detector wants to be used.
+    """How a detector or a segmentor wants to be used.
 
     Attributes:
         short: Side, px, that a picture's shorter side is scaled to.
         max: Most px of the longer side; it wins over ``short``.
-        threshold: Least score shown when the caller names none.
+        threshold: Least score of an object shown when the caller names none.
     """
 
     short: int = 320
@@ -38,11 +42,12 @@ class Settings:
 
 
 class Model:
-    """A detector with the way from pictures to its input and back.
+    """A detector or a segmentor with the way from pictures to its input and back.
 
     Args:
         detector: Anything with ``predict(samples, vocabulary, threshold=, top_k=)`` and the text
-            slot ``text``.
+            slot ``text``; or with ``segment(samples, vocabulary, task)``, ``tasks`` and ``task``,
+            as ``ovdet.segmentors.Segmentor`` has them.
         settings: Input size and threshold.
         device: Where it runs.
         name: What messages call it.
@@ -66,6 +71,11 @@ class Model:
         self.device = pick_device(device)
         self.detector.to(self.device)
         return self
+
+    @property
+    def task(self) -> str:
+        """What the model is made for: ``detect``, or a segmentor's own task."""
+        return str(self.detector.task) if hasattr(self.detector, "segment") else DETECT
 
     @overload
     def detect(
@@ -93,7 +103,7 @@ class Model:
         classes: Classes,
         *,
         threshold: float | None = None,
-        top_k: int = 100,
+        top_k: int = _TOP,
         batch_size: int = 8,
     ) -> Result | list[Result]:
         """Find objects of any classes.
@@ -111,18 +121,134 @@ class Model:
 
         Raises:
             InputError: If a picture cannot be read, a name is blank or stands twice, there is no
-                name, or a number is out of its range.
+                name, a number is out of its range, or the model is a segmentor.
         """
+        if self.task != DETECT:
+            raise InputError(f"{self.name} is a segmentor: ask it with segment(), not detect()")
+        vocabulary, limits = as_vocabulary(classes), self._limits(threshold, top_k)
+
+        def detect(batch: Batch) -> list[Result]:
+            found = self.detector.predict(
+                [sample for _, sample in batch],
+                vocabulary,
+                threshold=limits.threshold,
+                top_k=limits.top_k,
+            )
+            pairs = zip(batch, found, strict=True)
+            return [as_result(p, r, vocabulary, limits) for (p, _), r in pairs]
+
+        return self._in_batches(images, batch_size, detect)
+
+    @overload
+    def segment(
+        self, images: Sources, classes: Classes, task: Literal["semantic"], **how: Unpack[Asked]
+    ) -> list[SemanticResult]: ...
+    @overload
+    def segment(
+        self, images: Sources, classes: Classes, task: Literal["instance"], **how: Unpack[Asked]
+    ) -> list[Result]: ...
+    @overload
+    def segment(
+        self, images: Sources, classes: Classes, task: Literal["panoptic"], **how: Unpack[Asked]
+    ) -> list[PanopticResult]: ...
+    @overload
+    def segment(
+        self, images: Source, classes: Classes, task: Literal["semantic"], **how: Unpack[Asked]
+    ) -> SemanticResult: ...
+    @overload
+    def segment(
+        self, images: Source, classes: Classes, task: Literal["instance"], **how: Unpack[Asked]
+    ) -> Result: ...
+    @overload
+    def segment(
+        self, images: Source, classes: Classes, task: Literal["panoptic"], **how: Unpack[Asked]
+    ) -> PanopticResult: ...
+    @overload
+    def segment(
+        self,
+        images: Source | Sources,
+        classes: Classes,
+        task: str | None = None,
+        **how: Unpack[Asked],
+    ) -> Any: ...
+    def segment(
+        self,
+        images: Source | Sources,
+        classes: Classes,
+        task: str | None = None,
+        *,
+        threshold: float | None = None,
+        top_k: int | None = None,
+        batch_size: int = 8,
+    ) -> Any:
+        """Name pixels, or find objects with their masks.
+
+        Args:
+            images: As for :meth:`detect`.
+            classes: As for :meth:`detect`.
+            task: ``semantic`` for the class of every pixel, ``instance`` for objects with masks, or
+                ``panoptic`` for every pixel's segment. None: what the model is made for. A detector
+                with masks can be asked for ``instance``.
+            threshold: Of ``instance`` alone: as for :meth:`detect`.
+            top_k: Of ``instance`` alone: most objects a picture, at least 1; 100 when None.
+            batch_size: Pictures that pass the model together, at least 1.
+
+        Returns:
+            A ``SemanticResult``, ``Result`` or ``PanopticResult`` for one picture, a list for a
+            list; all in px of the picture.
+
+        Raises:
+            InputError: If the model cannot be asked for the task, or as for :meth:`detect`.
+        """
+        chosen = choose_task(self.detector, self.name, task)
+        if chosen != INSTANCE and (threshold is not None or top_k is not None):
+            raise InputError(f"threshold and top_k are of the task instance, got them for {chosen}")
         vocabulary = as_vocabulary(classes)
-        least = self.settings.threshold if threshold is None else threshold
-        _check_numbers(least, top_k, batch_size)
-        if not isinstance(images, list | tuple):
-            return self._detect([_load(images, None)], vocabulary, least, top_k)[0]
-        results: list[Result] = []
-        for start in range(0, len(images), batch_size):
-            batch = [_load(image, start + i) for i, image in enumerate(images[start:][:batch_size])]
-            results += self._detect(batch, vocabulary, least, top_k)
-        return results
+        limits = self._limits(threshold, _TOP if top_k is None else top_k)
+        return self._in_batches(
+            images,
+            batch_size,
+            lambda batch: answer(self.detector, chosen, batch, vocabulary, limits),
+        )
+
+    def ground(
+        self,
+        images: Source | Sources,
+        text: str,
+        *,
+        threshold: float | None = None,
+        top_k: int = _TOP,
+        batch_size: int = 8,
+    ) -> Result | list[Result]:
+        """Find what the phrases of a sentence stand for.
+
+        Args:
+            images: As for :meth:`detect`.
+            text: A sentence with its phrases in square brackets, as ``[a dog] left of [a car]``;
+                without brackets the whole is one phrase.
+            threshold: As for :meth:`detect`.
+            top_k: As for :meth:`detect`.
+            batch_size: As for :meth:`detect`.
+
+        Returns:
+            As for :meth:`detect`; labels are the phrases, each with its brackets within the
+            sentence where two are the same words.
+
+        Raises:
+            InputError: If the model reads no sentences, the text is blank or its brackets do not
+                pair, or as for :meth:`detect`.
+        """
+        if not hasattr(self.detector, "ground"):
+            raise InputError(f"{self.name} is asked for names, it cannot read a sentence")
+        sentence, limits = read_sentence(text), self._limits(threshold, top_k)
+
+        def ground(batch: Batch) -> list[Result]:
+            found = self.detector.ground([sentence.ask(sample) for _, sample in batch])
+            vocabulary = sentence.vocabulary
+            pairs = zip(batch, found, strict=True)
+            return [as_result(p, r, vocabulary, limits) for (p, _), r in pairs]
+
+        return self._in_batches(images, batch_size, ground)
 
     def embed_text(self, names: Classes) -> Tensor:
         """Return the embeddings of names, [C, D], unit norm, on the CPU.
@@ -134,101 +260,24 @@ class Model:
             embeddings: Tensor = self.detector.text(as_vocabulary(names)).classes
         return embeddings.cpu()
 
-    def _detect(
-        self, batch: "list[_Picture]", vocabulary: Vocabulary, threshold: float, top_k: int
-    ) -> list[Result]:
-        samples = [self._sample(picture) for picture in batch]
+    def _limits(self, threshold: float | None, top_k: int) -> Limits:
+        return Limits(self.settings.threshold if threshold is None else threshold, top_k)
+
+    def _in_batches(
+        self, images: Source | Sources, size: int, work: Callable[[Batch], list[T]]
+    ) -> T | list[T]:
+        """Return what ``work`` gives: one for one picture, a list for a list."""
+        if size < 1:
+            raise InputError(f"batch_size must be at least 1, got {size}")
+        if not isinstance(images, list | tuple):
+            return self._work([load_picture(images)], work)[0]
+        results: list[T] = []
+        for start in range(0, len(images), size):
+            part = images[start : start + size]
+            results += self._work([load_picture(p, start + i) for i, p in enumerate(part)], work)
+        return results
+
+    def _work(self, pictures: list[Picture], work: Callable[[Batch], list[T]]) -> list[T]:
+        rng = np.random.default_rng(0)  # resizing draws nothing
         with torch.inference_mode():
-            found = self.detector.predict(samples, vocabulary, threshold=threshold, top_k=top_k)
-        return [_result(p, r, vocabulary) for p, r in zip(batch, found, strict=True)]
-
-    def _sample(self, picture: "_Picture") -> Sample:
-        size = picture.pixels.shape[:2]
-        sample = Sample(to_float(picture.pixels), 0, picture.file_name, size)
-        return self._resize(sample, np.random.default_rng(0))
-
-
-@dataclass(frozen=True)
-class _Picture:
-    pixels: Pixels
-    file_name: str
-
-
-def as_vocabulary(classes: Classes | Iterable[str]) -> Vocabulary:
-    """Return classes as a vocabulary; ``"@lvis-v1"`` is the published one of that name.
-
-    Raises:
-        InputError: If they are any other bare string, no vocabulary has that name, a name is blank
-            or stands twice, or there is none.
-    """
-    if isinstance(classes, Vocabulary):
-        return classes
-    if isinstance(classes, str) and classes.startswith("@"):
-        return read_vocabulary(classes)
-    if isinstance(classes, str) or not isinstance(classes, Iterable):
-        raise InputError(f"classes must be a list of names, got {classes!r}")
-    names = tuple(classes)
-    try:
-        return _named(names)
-    except TypeError:  # something among them cannot even be hashed; the check says which
-        return Vocabulary.of(names)
-
-
-@lru_cache(maxsize=8)
-def _named(names: tuple[str, ...]) -> Vocabulary:
-    """Return the vocabulary of names; checking ten thousand of them again would take a while."""
-    return Vocabulary.of(names)
-
-
-def pick_device(device: str) -> torch.device:
-    """Return the device of a name; ``auto`` is the first GPU, or the CPU where there is none.
-
-    Raises:
-        InputError: If torch knows no such device or it is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device {device!r} cannot be used here: {reason}") from error
-    return chosen
-
-
-def _check_numbers(threshold: float, top_k: int, batch_size: int) -> None:
-    if not 0 <= threshold <= 1:
-        raise InputError(f"threshold must lie in [0, 1], got {threshold}")
-    if top_k < 1:
-        raise InputError(f"top_k must be at least 1, got {top_k}")
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
-
-
-def _load(source: Source, place: int | None) -> _Picture:
-    is_file = isinstance(source, str | Path)
-    name = "" if is_file or place is None else f"image {place}"
-    return _Picture(read_image(source, name), str(source) if is_file else "")
-
-
-def _result(picture: _Picture, regions: Regions, vocabulary: Vocabulary) -> Result:
-    if regions.scores is None or regions.labels is None:
-        raise InputError("the detector must give scores and labels, got regions without them")
-    order = regions.scores.argsort(descending=True, stable=True)
-    boxes, scores, labels = (
-        value[order].cpu() for value in (regions.boxes, regions.scores, regions.labels)
-    )
-    rles = None
-    if regions.masks is not None:
-        masks = regions.masks[order].cpu()
-        rles = tuple(paste_rle(masks, boxes, *picture.pixels.shape[:2]))
-    return Result(
-        boxes=boxes.float().numpy(),
-        scores=scores.float().numpy(),
-        class_ids=labels.numpy().astype(np.int64),
-        vocabulary=vocabulary,
-        image=picture.pixels,
-        rles=rles,
-        file_name=picture.file_name,
-    )
+            return work([(p, self._resize(p.to_sample(), rng)) for p in pictures])

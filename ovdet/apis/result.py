@@ -1,6 +1,5 @@
 """Result: what was found in one picture, and the forms in which others want it."""
 
-import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +8,13 @@ from typing import Any, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ovdet.apis.coco import CocoFile, Mask, Rle, decode_mask, text_counts
 from ovdet.apis.draw import draw
 from ovdet.apis.images import Pixels
+from ovdet.apis.saving import save_picture
 from ovdet.apis.table import table
-from ovdet.structures import InputError, Vocabulary, atomic_write
-
-_QUALITY: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92}, "WEBP": {"quality": 92}}
+from ovdet.structures import InputError, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -159,12 +156,7 @@ class Result:
             file.add(self.file_name, self.image.shape[:2], self.to_coco())
             file.save(path)
             return
-        kind = Image.registered_extensions().get(path.suffix.lower())
-        if kind not in Image.SAVE:
-            raise InputError(f"{path}: the suffix must be .json or a picture's, as .png or .jpg")
-        memory = io.BytesIO()
-        Image.fromarray(self.plot()).save(memory, kind, **_QUALITY.get(kind, {}))
-        atomic_write(path, memory.getvalue())
+        save_picture(path, self.plot, ".json or ")
 
     def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
         """Return COCO results: image_id, category_id, bbox [x, y, w, h], score, segmentation.

@@ -19,13 +19,33 @@ def table(labels: Sequence[str], scores: NDArray[np.float32], boxes: NDArray[np.
     """
     if not labels:
         return "nothing found"
+    rows = [
+        f"{score:5.2f} {' '.join(f'{side:6.0f}' for side in box)}"
+        for score, box in zip(scores, boxes, strict=True)
+    ]
+    return named_rows(labels, "score     x1     y1     x2     y2", rows)
+
+
+def named_rows(labels: Sequence[str], head: str, rows: Sequence[str]) -> str:
+    """Return a table whose first column holds N class names.
+
+    Args:
+        labels: N class names.
+        head: What stands above the other columns.
+        rows: The other columns of the N lines.
+    """
     names = [_cut(printable(label)) for label in labels]
     room = max(_columns(name) for name in ["class", *names])
-    lines = [f"{'class':<{room}}  score     x1     y1     x2     y2"]
-    for name, score, box in zip(names, scores, boxes, strict=True):
-        sides = " ".join(f"{side:6.0f}" for side in box)
-        lines.append(f"{name}{' ' * (room - _columns(name))}  {score:5.2f} {sides}")
+    lines = [f"{'class':<{room}}  {head}"]
+    for name, row in zip(names, rows, strict=True):
+        lines.append(f"{name}{' ' * (room - _columns(name))}  {row}")
     return "\n".join(lines)
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as a percentage: ``12 %``, and ``<1 %`` for what would round to 0."""
+    text = f"{share:.0%}".replace("%", " %")
+    return "<1 %" if share > 0 and text == "0 %" else text
 
 
 def printable(text: str) -> str:

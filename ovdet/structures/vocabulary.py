@@ -93,7 +93,8 @@ class Vocabulary:
             OSError: If the file cannot be written.
         """
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True)
-        atomic_write(Path(path), (text + "\n").encode())
+        # Names from a command line may hold what is no UTF-8; as an escape JSON knows it too.
+        atomic_write(Path(path), (text + "\n").encode("utf-8", "backslashreplace"))
 
     def pick(self, rows: Sequence[int]) -> "Vocabulary":
         """Return the classes at ``rows``, in that order, with all that is known about them."""

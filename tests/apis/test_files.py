@@ -48,6 +48,12 @@ def test_an_input_is_never_written_over(tmp_path):
     assert [names.give(path).name for path in inputs] == ["a_3.png", "a_2_2.png"]
 
 
+def test_one_suffix_for_all(tmp_path):
+    inputs = [tmp_path / name for name in ("x/a.jpg", "y/a.png", "b.gif", "out/b.png")]
+    names = FreeNames(tmp_path / "out", inputs, ".png")
+    assert [names.give(path).name for path in inputs[:3]] == ["a.png", "a_2.png", "b_2.png"]
+
+
 def test_classes_from_the_command_line_and_from_files(tmp_path):
     assert read_classes(["cat", "Red  Car "], None).names == ("cat", "Red  Car ")
     text = tmp_path / "names.txt"

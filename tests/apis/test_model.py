@@ -3,7 +3,6 @@ import pytest
 import torch
 from PIL import Image
 
-from ovdet.apis.model import as_vocabulary, pick_device
 from ovdet.structures import InputError, Vocabulary
 
 
@@ -136,28 +135,11 @@ def test_a_bad_picture_is_named_by_its_place_or_path(model, scene):
         model.detect([scene, "no/such.png"], ["cat"])
 
 
-def test_devices(model):
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device("auto").type in {"cpu", "cuda"}
+def test_the_model_moves(model):
     assert model.to("cpu") is model
-    for name in ("gpu", "cuda:99"):
-        with pytest.raises(InputError, match=f"device '{name}' cannot be used here"):
-            pick_device(name)
-
-
-def test_classes_may_be_any_iterable_of_names():
-    assert as_vocabulary(name for name in ("a", "b")).names == ("a", "b")
-    vocabulary = Vocabulary(("a",))
-    assert as_vocabulary(vocabulary) is vocabulary
 
 
 def test_classes_may_be_a_published_vocabulary(model, scene):
-    assert len(as_vocabulary("@lvis-v1")) == 1203
     found = model.detect(scene, "@voc-20", threshold=0)
     assert found.vocabulary.names[:2] == ("aeroplane", "bicycle")
     assert model.embed_text("@voc-20").shape[0] == 20
-    with pytest.raises(InputError, match="unknown vocabulary 'lvis'"):
-        as_vocabulary("@lvis")
-    with pytest.raises(InputError, match="must be a list of names, got 'coco'"):
-        as_vocabulary("coco")
-    assert as_vocabulary(["@home"]).names == ("@home",)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ovdet.apis.table import printable, table
+from ovdet.apis.table import named_rows, percent, printable, table
 
 
 def lines(labels):
@@ -32,3 +32,16 @@ def test_long_names_are_cut_and_nothing_is_said():
 def test_a_name_cannot_steer_the_terminal():
     assert printable("a\x1b[31m\nb") == "a\\x1b[31m\\nb"
     assert printable("\udcff") == "\\udcff"
+
+
+def test_other_columns():
+    assert named_rows(["a", "猫猫猫"], "n", ["1", "2"]).splitlines() == [
+        "class   n",
+        "a       1",
+        "猫猫猫  2",
+    ]
+
+
+def test_shares():
+    shares = [0, 0.0001, 0.0049, 0.0051, 0.124, 1]
+    assert [percent(share) for share in shares] == ["0 %", "<1 %", "<1 %", "1 %", "12 %", "100 %"]

@@ -139,3 +139,8 @@ def test_picked_classes_keep_their_facts():
     assert picked.frequency == ("c", "f")
     assert picked.ids == (90, 17)
     assert Vocabulary.of(["a", "b"]).pick([1]) == Vocabulary.of(["b"])
+
+
+def test_a_name_that_is_not_utf8_comes_back(tmp_path):
+    Vocabulary(("caf\udce9", "日本")).save(tmp_path / "v.json")
+    assert Vocabulary.load(tmp_path / "v.json").names == ("caf\udce9", "日本")

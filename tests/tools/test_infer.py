@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from colours import AREAS, CONFIG, NAMES, STEP, ColourSegmentor, flag
 from PIL import Image
+from safetensors.torch import save_file
 
 import ovdet.apis
 from ovdet.apis import Result
+from ovdet.apis.grounding import read_sentence
+from ovdet.data.panoptic import PanopticDataset
+from ovdet.data.semantic import SemanticDataset
 from ovdet.structures import InputError
 
 TOOL = Path(__file__).parents[2] / "tools" / "infer.py"
@@ -24,9 +29,11 @@ def load_tool():
 
 
 class FakeModel:
-    """Finds one box with a mask in each picture, of the first class."""
+    """Finds one box in each picture, of the first class."""
 
-    def detect(self, image, classes, *, threshold, top_k):
+    task = "detect"
+
+    def detect(self, image, classes, *, threshold=None, top_k=100):
         self.asked = (threshold, top_k)
         height, width = image.shape[:2]
         return Result(
@@ -36,6 +43,10 @@ class FakeModel:
             vocabulary=classes,
             image=image,
         )
+
+    def ground(self, image, text, *, threshold=None, top_k=100):
+        self.text = text
+        return self.detect(image, read_sentence(text).vocabulary, threshold=threshold, top_k=top_k)
 
 
 @pytest.fixture
@@ -92,6 +103,105 @@ def test_options_reach_the_model(infer, fake):
     assert fake.asked == (0.1, 3)
     assert len(detections("j/d.json")["annotations"]) == 1
     assert [path.name for path in Path("o").iterdir()] == ["a.png"]
+
+
+@pytest.fixture
+def segment(tmp_path, monkeypatch):
+    """Return a function that runs the tool with a segmentor on ``in/flag.png``."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    Image.fromarray(flag()[0]).save("in/flag.png")
+    save_file(ColourSegmentor().state_dict(), "colours.safetensors")
+
+    def segment(*arguments, made_for="semantic", classes=NAMES):
+        Path("colours.py").write_text(CONFIG.format(task=made_for))
+        model = ["--model", "colours.py", "--checkpoint", "colours.safetensors", "--device", "cpu"]
+        return load_tool().main(["in/flag.png", *model, "--classes", *classes, *arguments])
+
+    return segment
+
+
+@pytest.mark.parametrize("arguments", [[], ["--task", "semantic"]])
+def test_semantic(segment, capsys, arguments):
+    assert segment(*arguments) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "in/flag.png -> out/flag.png, out/labels/flag.png" in out
+    assert " red    44 %       105" in out
+    assert "1 of 1 pictures -> out/labels.json" in out
+    data = SemanticDataset("out/labels", "in", "out/labels.json")
+    assert (data.labels(0) == flag()[1]).all()
+    assert data.vocabulary.names == NAMES
+    with Image.open("out/flag.png") as image:
+        assert image.size[0] == 640
+
+
+@pytest.mark.parametrize("options", [{"made_for": "panoptic"}, {}])
+def test_panoptic(segment, capsys, options):
+    assert segment(*([] if options else ["--task", "panoptic"]), **options) == 0
+    assert "out/flag.png, out/panoptic/flag.png" in capsys.readouterr().out
+    data = PanopticDataset("out/panoptic.json", "out/panoptic", ".")
+    assert (data.ids(0) == np.where(flag()[1] < 0, 0, 1 + STEP * flag()[1])).all()
+    assert data.segments.areas.tolist() == list(AREAS[:3])
+
+
+def test_instance(segment):
+    assert segment("--task", "instance", "--threshold", "0.5") == 0
+    (found,) = detections()["annotations"]
+    assert (found["area"], found["bbox"]) == (AREAS[0], [0, 0, 20, 6])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "detect"], "colours is a segmentor: ask it with segment()"),
+        (["--threshold", "0.5"], "threshold and top_k are of the task instance"),
+        (["--json", "labels"], "labels: must end with .json"),
+        (["--text", "a dog"], "the task ground wants --text"),
+        (["--task", "ground"], "the task ground wants --text"),
+    ],
+)
+def test_a_segmentor_says_what_it_cannot(segment, capsys, arguments, message):
+    assert segment(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def test_more_names_than_a_byte_counts(segment):
+    assert segment(classes=[f"name {i}" for i in range(300)] + ["red"]) == 0
+    labels = SemanticDataset("out/labels", "in", "out/labels.json").labels(0)
+    assert (labels == np.where(flag()[1] == 0, 300, -1)).all()
+
+
+@pytest.mark.parametrize("task", [[], ["--task", "ground"]])
+def test_ground(infer, fake, capsys, task):
+    paint(Path("a.png"))
+    text = "[a dog] left of [the red car]"
+    assert infer(["a.png", "--text", text, "--threshold", "0.1", *task]) == 0
+    assert fake.text == text
+    assert fake.asked == (0.1, 100)
+    assert "a dog   0.75      1      1     19      9" in capsys.readouterr().out
+    assert [c["name"] for c in detections()["categories"]] == ["a dog", "the red car"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--text", "[a dog"], "brackets must come in pairs"),
+        (["--text", " "], "the text must be a sentence"),
+        (["--text", "a dog", "--task", "detect"], "--text is for the task ground, detect wants"),
+    ],
+)
+def test_a_bad_sentence_is_one_line(infer, fake, capsys, arguments, message):
+    paint(Path("a.png"))
+    assert infer(["a.png", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert fake.loads == []
 
 
 def test_same_names_do_not_overwrite_each_other(infer):

@@ -1,0 +1,85 @@
+"""From what detectors and segmentors give to the results that users hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ovdet.apis.coco import Rle
+from ovdet.apis.inputs import Picture
+from ovdet.apis.panoptic import PanopticResult
+from ovdet.apis.result import Result
+from ovdet.apis.semantic import SemanticResult
+from ovdet.ops.masks import encode_rle, paste_rle
+from ovdet.structures import InputError, Regions, Vocabulary
+
+Answer = Result | SemanticResult | PanopticResult
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which objects come back.
+
+    Attributes:
+        threshold: Least score, in [0, 1].
+        top_k: Most objects a picture, at least 1.
+
+    Raises:
+        InputError: If a number is out of its range.
+    """
+
+    threshold: float
+    top_k: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"threshold must lie in [0, 1], got {self.threshold}")
+        if self.top_k < 1:
+            raise InputError(f"top_k must be at least 1, got {self.top_k}")
+
+
+def as_result(picture: Picture, regions: Regions, vocabulary: Vocabulary, limits: Limits) -> Result:
+    """Return what of the regions of a picture, in its px, is within limits, best first.
+
+    Raises:
+        InputError: If they lack scores or labels.
+    """
+    if regions.scores is None or regions.labels is None:
+        raise InputError("the detector must give scores and labels, got regions without them")
+    order = regions.scores.argsort(descending=True, stable=True)[: limits.top_k]
+    order = order[regions.scores[order] >= limits.threshold]
+    boxes, scores, labels = (
+        value[order].cpu() for value in (regions.boxes, regions.scores, regions.labels)
+    )
+    return Result(
+        boxes=boxes.float().numpy(),
+        scores=scores.float().numpy(),
+        class_ids=labels.numpy().astype(np.int64),
+        vocabulary=vocabulary,
+        image=picture.pixels,
+        rles=None if regions.masks is None else _rles(regions.masks, order, boxes, picture),
+        file_name=picture.file_name,
+    )
+
+
+def as_semantic(picture: Picture, labels: Tensor, vocabulary: Vocabulary) -> SemanticResult:
+    """Return a label map [H, W] of a picture as its result."""
+    values = labels.cpu().numpy().astype(np.int32)
+    return SemanticResult(values, vocabulary, picture.pixels, picture.file_name)
+
+
+def as_panoptic(
+    picture: Picture, found: tuple[Tensor, Mapping[int, int]], vocabulary: Vocabulary
+) -> PanopticResult:
+    """Return segment ids [H, W] of a picture, and the class of each, as its result."""
+    ids, classes = found
+    values = ids.cpu().numpy().astype(np.int32)
+    return PanopticResult(values, dict(classes), vocabulary, picture.pixels, picture.file_name)
+
+
+def _rles(masks: Tensor, order: Tensor, boxes: Tensor, picture: Picture) -> tuple[Rle, ...]:
+    """Return run lengths of masks over the picture (bool) or over each box, one at a time."""
+    if not masks.dtype.is_floating_point:
+        return tuple(encode_rle(masks[i : i + 1])[0] for i in order.tolist())
+    return tuple(paste_rle(masks[order].cpu(), boxes, *picture.size))

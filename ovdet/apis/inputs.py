@@ -1,0 +1,96 @@
+"""What a user hands over, as a model takes it: pictures, class names, a device."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from ovdet.apis.images import Pixels, Source, read_image
+from ovdet.data.images import to_float
+from ovdet.data.splits import read_vocabulary
+from ovdet.structures import InputError, Sample, Vocabulary
+
+Classes = Sequence[str] | Vocabulary
+Sources = list[Source] | tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it was given.
+
+    Attributes:
+        pixels: RGB, uint8, [H, W, 3], upright.
+        file_name: Where it was read from; empty when it came from memory.
+    """
+
+    pixels: Pixels
+    file_name: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, px."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def to_sample(self) -> Sample:
+        """Return the sample of the picture, at its own size."""
+        return Sample(to_float(self.pixels), 0, self.file_name, self.size)
+
+
+def load_picture(source: Source, place: int | None = None) -> Picture:
+    """Read a picture; see ``ovdet.apis.images.read_image``.
+
+    Args:
+        source: The picture.
+        place: Its place in a list, by which messages call it unless it has a path.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    is_file = isinstance(source, str | Path)
+    name = "" if is_file or place is None else f"image {place}"
+    return Picture(read_image(source, name), str(source) if is_file else "")
+
+
+def as_vocabulary(classes: Classes | Iterable[str]) -> Vocabulary:
+    """Return classes as a vocabulary; ``"@lvis-v1"`` is the published one of that name.
+
+    Raises:
+        InputError: If they are any other bare string, no vocabulary has that name, a name is blank
+            or stands twice, or there is none.
+    """
+    if isinstance(classes, Vocabulary):
+        return classes
+    if isinstance(classes, str) and classes.startswith("@"):
+        return read_vocabulary(classes)
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise InputError(f"classes must be a list of names, got {classes!r}")
+    names = tuple(classes)
+    try:
+        return _named(names)
+    except TypeError:  # something among them cannot even be hashed; the check says which
+        return Vocabulary.of(names)
+
+
+@lru_cache(maxsize=8)
+def _named(names: tuple[str, ...]) -> Vocabulary:
+    """Return the vocabulary of names; checking ten thousand of them again would take a while."""
+    return Vocabulary.of(names)
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the device of a name; ``auto`` is the first GPU, or the CPU where there is none.
+
+    Raises:
+        InputError: If torch knows no such device or it is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {device!r} cannot be used here: {reason}") from error
+    return chosen

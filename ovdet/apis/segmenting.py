@@ -1,0 +1,74 @@
+"""Asking for masks: what a model can be asked for, and what it then gives."""
+
+from typing import Any, TypedDict
+
+from ovdet.apis.answers import Answer, Limits, as_panoptic, as_result, as_semantic
+from ovdet.apis.inputs import Picture
+from ovdet.structures import InputError, Sample, Vocabulary
+
+SEMANTIC, INSTANCE, PANOPTIC = "semantic", "instance", "panoptic"
+
+
+class Asked(TypedDict, total=False):
+    """What else ``Model.segment`` can be told; see there."""
+
+    threshold: float | None
+    top_k: int | None
+    batch_size: int
+
+
+def choose_task(module: Any, name: str, task: str | None) -> str:
+    """Return what a module is asked for; its own task where ``task`` is None.
+
+    Raises:
+        InputError: If it cannot be asked for that.
+    """
+    if not hasattr(module, "segment"):
+        if task not in {None, INSTANCE}:
+            raise InputError(f"{name} is a detector and can be asked for instance, got {task!r}")
+        return INSTANCE
+    if task is not None and task not in module.tasks:
+        raise InputError(f"{name} can be asked for {', '.join(module.tasks)}, got {task!r}")
+    return task or str(module.task)
+
+
+def answer(
+    module: Any,
+    task: str,
+    pictures: list[tuple[Picture, Sample]],
+    vocabulary: Vocabulary,
+    limits: Limits,
+) -> list[Answer]:
+    """Ask a segmentor, or a detector for its masks; return one result a picture.
+
+    Args:
+        module: What ``choose_task`` was asked about.
+        task: What that gave.
+        pictures: B pictures with the samples that go into the network.
+        vocabulary: The classes.
+        limits: Which objects come back where the task is ``instance``.
+
+    Raises:
+        InputError: If the module finds boxes without masks.
+    """
+    samples = [sample for _, sample in pictures]
+    if not hasattr(module, "segment"):
+        found = module.predict(samples, vocabulary, threshold=limits.threshold, top_k=limits.top_k)
+    else:
+        found = module.segment(samples, vocabulary, task)
+    return [
+        _convert(task, picture, one, vocabulary, limits)
+        for (picture, _), one in zip(pictures, found, strict=True)
+    ]
+
+
+def _convert(
+    task: str, picture: Picture, found: Any, vocabulary: Vocabulary, limits: Limits
+) -> Answer:
+    if task == SEMANTIC:
+        return as_semantic(picture, found, vocabulary)
+    if task == PANOPTIC:
+        return as_panoptic(picture, found, vocabulary)
+    if found.masks is None:
+        raise InputError("the model finds boxes without masks: ask it with detect()")
+    return as_result(picture, found, vocabulary, limits)
