@@ -5,6 +5,11 @@ from ovdet.heads.classify import CosineClassifier, RegionBranch, SigmoidClassifi
 from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder, TowerEmbedder
 from ovdet.heads.fuse import FirstScores, GeometricScores
 from ovdet.heads.left_out import FederatedClasses, NovelClasses
+from ovdet.heads.mask_decoders import MaskedMaskDecoder, PlainMaskDecoder
+from ovdet.heads.mask_embed import MaskBranch, MaskCropEmbedder, QueryEmbedder
+from ovdet.heads.mask_features import DeformablePixels, PixelTrunk, PyramidPixels
+from ovdet.heads.mask_proposals import MaskProposals
+from ovdet.heads.mask_sets import MaskSetCriterion, MaskTerms
 from ovdet.heads.masks import MaskHead
 from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
@@ -18,14 +23,25 @@ __all__ = [
     "BoxHead",
     "ConditionClassifier",
     "CosineClassifier",
+    "DeformablePixels",
     "FederatedClasses",
     "FirstScores",
     "GeometricScores",
+    "MaskBranch",
+    "MaskCropEmbedder",
     "MaskHead",
+    "MaskProposals",
+    "MaskSetCriterion",
+    "MaskTerms",
+    "MaskedMaskDecoder",
     "MobileNetEmbedder",
     "NovelClasses",
+    "PixelTrunk",
+    "PlainMaskDecoder",
+    "PyramidPixels",
     "QueryClassifier",
     "QueryDecoder",
+    "QueryEmbedder",
     "QueryEncoder",
     "QueryProposals",
     "RegionBranch",
