@@ -33,5 +33,5 @@ model = dict(
     scores=dict(_delete_=True, type="GeometricScores", mean_base=True),  # 1/3 base, 2/3 novel
     settings=dict(type="MaskSettings", seen_bias=0.1),
 )
-train = dict(iters=800)  # 4 passes over 1,500 pictures
+train = dict(iters=700)  # 4 passes over 1,500 pictures
 optim = dict(precision="bfloat16", rates={"trunk": 0.1})
