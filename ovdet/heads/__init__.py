@@ -6,6 +6,7 @@ from ovdet.heads.embed import MobileNetEmbedder, RoiEmbedder, TowerEmbedder
 from ovdet.heads.fuse import FirstScores, GeometricScores
 from ovdet.heads.left_out import FederatedClasses, NovelClasses
 from ovdet.heads.masks import MaskHead
+from ovdet.heads.pixels import CosinePixelHead
 from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
@@ -18,6 +19,7 @@ __all__ = [
     "BoxHead",
     "ConditionClassifier",
     "CosineClassifier",
+    "CosinePixelHead",
     "FederatedClasses",
     "FirstScores",
     "GeometricScores",
