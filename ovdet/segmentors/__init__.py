@@ -1,17 +1,21 @@
 """Segmentors: names for pixels. They name no method and do not know each other."""
 
-from ovdet.segmentors.asking import PixelQuestion, SeenNames
+from ovdet.segmentors.answers import PixelAnswers
+from ovdet.segmentors.asking import PixelNames, PixelQuestion
 from ovdet.segmentors.base import INSTANCE, PANOPTIC, SEMANTIC, TASKS, Segmentor
 from ovdet.segmentors.pixel import PixelSegmentor, PixelSettings
+from ovdet.segmentors.views import PixelViews
 
 __all__ = [
     "INSTANCE",
     "PANOPTIC",
     "SEMANTIC",
     "TASKS",
+    "PixelAnswers",
+    "PixelNames",
     "PixelQuestion",
     "PixelSegmentor",
     "PixelSettings",
-    "SeenNames",
+    "PixelViews",
     "Segmentor",
 ]

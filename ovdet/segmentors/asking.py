@@ -29,21 +29,30 @@ class PixelQuestion:
 
 
 @MODELS.register_module()
-class SeenNames(nn.Module):
-    """Every image is asked for every name that is not novel, as inductive training does.
+class PixelNames(nn.Module):
+    """Every image is asked for every name that may be known while training.
 
-    Pixels of novel classes are ignored, whatever the maps say of them.
+    Args:
+        novel: Whether novel names are asked for too. Their pixels then keep their labels; without
+            it pixels of novel classes are ignored, whatever the maps say of them.
     """
+
+    def __init__(self, *, novel: bool = False) -> None:
+        super().__init__()
+        self.novel = novel
 
     def forward(self, samples: list[Sample], vocabulary: Vocabulary) -> PixelQuestion:
         """Return the question to B samples whose maps index ``vocabulary``.
 
         Raises:
-            InputError: If every name is novel.
+            InputError: If there is no name to ask for.
         """
+        labels = batch_semantic(samples, stride=32)
+        if self.novel:
+            return PixelQuestion(vocabulary, labels)
         rows = [row for row, novel in enumerate(vocabulary.novel_mask) if not novel]
         if not rows:
             raise InputError("at least one class must not be novel: there is nothing to ask for")
         place = torch.full((len(vocabulary) + 1,), IGNORED)  # the last entry is IGNORED's own
         place[rows] = torch.arange(len(rows))
-        return PixelQuestion(vocabulary.pick(rows), place[batch_semantic(samples, stride=32)])
+        return PixelQuestion(vocabulary.pick(rows), place[labels])

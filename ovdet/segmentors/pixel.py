@@ -4,7 +4,7 @@ Shapes: B images, C classes, Q words asked for, D embedding width, H W px, h w p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
-from ovdet.segmentors.asking import PixelQuestion, SeenNames
+from ovdet.segmentors.answers import Asked, PixelAnswers
+from ovdet.segmentors.asking import PixelNames, PixelQuestion
 from ovdet.segmentors.base import SEMANTIC, Segmentor
+from ovdet.segmentors.views import PixelViews
 from ovdet.structures import Flow, InputError, Sample, Text, Vocabulary, batch_images
 
 
@@ -22,7 +24,8 @@ class PixelSegmentor(Segmentor):
     """Names pixels by comparing what is seen at each place with text.
 
     Args:
-        trunk: [B, 3, H, W], RGB in [0, 1], to levels [B, c, h, w], finest first.
+        trunk: [B, 3, H, W], RGB in [0, 1], to levels [B, c, h, w], finest first. Pictures are
+            predicted at multiples of its ``stride``, px; 32 where it has none.
         text: Vocabulary to Text.
         head: (levels, text, images) to logits [B, C, h, w], one map a row of ``text.classes``, of
             any grid that covers the images evenly. ``levels`` are all that the trunk gives, in its
@@ -57,7 +60,8 @@ class PixelSegmentor(Segmentor):
         self.refinements = nn.ModuleList(refinements)
         self.criterion = criterion
         self.settings = settings or PixelSettings()
-        self.names = self.settings.names or SeenNames()
+        self.names = self.settings.names or PixelNames()
+        self.labels = self.settings.labels
         self.objectives = nn.ModuleList(self.settings.objectives)
 
     def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
@@ -90,11 +94,54 @@ class PixelSegmentor(Segmentor):
         losses: dict[str, Tensor] = {}
         if self.criterion is not None:
             labels = question.labels.to(device)
+            if self.labels is not None:
+                labels = self.labels(flow, labels)
             logits = stretched(flow.pixels, labels.shape[-2:])
             losses |= self.criterion(logits, labels, asked)
         for objective in self.objectives:
             losses |= objective(flow)
         return losses
+
+    @torch.no_grad()
+    def segment(
+        self, samples: list[Sample], vocabulary: Vocabulary, task: str = SEMANTIC
+    ) -> list[Tensor]:
+        """Name every pixel.
+
+        Each picture is looked at by itself and without padding, so its labels do not depend on the
+        others of the batch. Logits are held for all names at the grid of the features alone.
+
+        Args:
+            samples: B samples; truth is not read.
+            vocabulary: Any C classes.
+            task: ``semantic``.
+
+        Returns:
+            For each sample its label map [H, W], int64, in px of the stored image, ``IGNORED``
+            where there is no class.
+
+        Raises:
+            InputError: If the segmentor is asked for another task.
+        """
+        self.check_task(task)
+        asked = self.settings.answers.ask(vocabulary)
+        text: Text = self.text(vocabulary if asked.words is None else asked.words)
+        text = text.rows(asked.rows.to(text.classes.device))
+        return [self._label(sample, text, asked, vocabulary) for sample in samples]
+
+    def _label(self, sample: Sample, text: Text, asked: Asked, vocabulary: Vocabulary) -> Tensor:
+        image = sample.image.to(text.classes.device)
+        multiple: int = getattr(self.trunk, "stride", 32)
+        logits = self.settings.views.average(lambda v: self.look(v, text), image, multiple)
+        return self.settings.answers.label(logits, asked, vocabulary, sample.original_size)
+
+    def look(self, images: Tensor, text: Text) -> Tensor:
+        """Return refined logits [B, Q, h, w] of images [B, 3, H, W] against Q rows of text."""
+        levels = self.trunk(images)
+        logits: Tensor = self.head(levels, text, images)
+        for refine in self.refinements:
+            logits = refine(logits, images, levels)
+        return logits
 
 
 @MODELS.register_module()
@@ -105,11 +152,18 @@ class PixelSettings:
     Attributes:
         names: (samples, vocabulary) to the PixelQuestion a batch learns from; None asks for every
             name that is not novel.
+        labels: (flow, labels [B, H, W]) to the labels that the criterion reads: what gives a label
+            to pixels that have none; None leaves them as they are.
         objectives: Further losses, Flow to {name: scalar}; ``flow.pixels`` holds the logits.
+        views: How often a picture is looked at when predicting.
+        answers: How its pixels get their labels.
     """
 
     names: nn.Module | None = None
+    labels: nn.Module | None = None
     objectives: Sequence[nn.Module] = ()
+    views: PixelViews = field(default_factory=PixelViews)
+    answers: PixelAnswers = field(default_factory=PixelAnswers)
 
 
 def stretched(logits: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
