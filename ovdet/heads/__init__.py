@@ -11,6 +11,7 @@ from ovdet.heads.mask_features import DeformablePixels, PixelTrunk, PyramidPixel
 from ovdet.heads.mask_proposals import MaskProposals
 from ovdet.heads.mask_sets import MaskSetCriterion, MaskTerms
 from ovdet.heads.masks import MaskHead
+from ovdet.heads.pixels import CosinePixelHead
 from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
@@ -23,6 +24,7 @@ __all__ = [
     "BoxHead",
     "ConditionClassifier",
     "CosineClassifier",
+    "CosinePixelHead",
     "DeformablePixels",
     "FederatedClasses",
     "FirstScores",

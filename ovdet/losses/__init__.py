@@ -1,7 +1,7 @@
 """Losses: tensors to a scalar, or to one number a row. Never a Flow."""
 
 from ovdet.losses.boxes import giou_loss, l1_loss
-from ovdet.losses.classification import sigmoid_focal
+from ovdet.losses.classification import PixelCrossEntropy, sigmoid_focal
 from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
 from ovdet.losses.gathering import gather_rows, gather_tokens
 from ovdet.losses.masks import dice_loss, pair_dice, pair_focal
@@ -14,6 +14,7 @@ __all__ = [
     "InBatchBce",
     "InfoNce",
     "PairedInfoNce",
+    "PixelCrossEntropy",
     "dice_loss",
     "gather_rows",
     "gather_tokens",

@@ -63,6 +63,7 @@ class Flow:
         logits: One [R, C] or [R, C + 1] (background last) for each branch.
         dense: What a dense head says about its places; ``regions`` stay empty then.
         conditions: What the queries are asked; None where every query knows all classes.
+        pixels: [B, C, h, w], the logits of the places of a map; ``regions`` stay empty then.
         decoded: What each layer of a decoder says of its queries; ``regions`` stay empty then.
         masks: What each layer of a mask decoder says of its queries; ``regions`` are those of the
             last one, their boxes the canvas.
@@ -85,6 +86,7 @@ class Flow:
     logits: list[Tensor] = field(default_factory=list)
     dense: DensePrediction | None = None
     conditions: Conditions | None = None
+    pixels: Tensor | None = None
     decoded: list[Decoded] = field(default_factory=list)
     masks: list[MaskQueries] = field(default_factory=list)
     embed: Callable[[Regions, int], Tensor] | None = None

@@ -12,8 +12,9 @@ from ovdet.vision.levels import CoarserLevels, LastLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
+from ovdet.vision.proxy import ProxyTower
 from ovdet.vision.pyramid import PyramidTrunk
-from ovdet.vision.readouts import SelfSelfAttention, ValuePath
+from ovdet.vision.readouts import ClassEverywhere, SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
 from ovdet.vision.tower import TowerPyramid
@@ -22,6 +23,7 @@ from ovdet.vision.vit import SmallVit
 __all__ = [
     "BiAttention",
     "BiFusion",
+    "ClassEverywhere",
     "ClipAttentionPool",
     "ClipImageEncoder",
     "ClipResNet",
@@ -37,6 +39,7 @@ __all__ = [
     "LevelConv",
     "MobileNetTrunk",
     "PlaceEncoder",
+    "ProxyTower",
     "PyramidTrunk",
     "RawAndPyramid",
     "ResNetTrunk",
