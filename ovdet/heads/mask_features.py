@@ -128,8 +128,9 @@ class DeformablePixels(nn.Module):
         memory = Memory(tokens, shapes)
         for layer in self.layers:
             memory = layer(memory, addresses)
-        parts = memory.tokens.split([h * w for h, w in shapes], dim=1)
-        return [p.transpose(1, 2).unflatten(2, s) for p, s in zip(parts, shapes, strict=True)]
+        parts = torch.split(memory.tokens, [h * w for h, w in shapes], dim=1)
+        own = zip(parts, shapes, strict=True)
+        return [part.transpose(1, 2).reshape(len(part), width, *shape) for part, shape in own]
 
 
 @MODELS.register_module()

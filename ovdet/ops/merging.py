@@ -119,7 +119,7 @@ def instance_regions(
     """
     best, place = scores.flatten().topk(min(top, scores.numel()))
     query, labels = place // scores.shape[1], place % scores.shape[1]
-    used, index = query.unique(return_inverse=True)
+    used, index = torch.unique(query, return_inverse=True)
     masks = torch.zeros(len(used), *window.size, dtype=torch.bool, device=logits.device)
     quality = scores.new_zeros(len(used))
     for row, number in enumerate(used.tolist()):

@@ -60,7 +60,7 @@ def _of_map(sample: Sample, place: Tensor) -> tuple[Tensor, Tensor] | None:
     if sample.semantic is None:
         return None
     pixels = place[sample.semantic]
-    labels = pixels.unique()
+    labels = torch.unique(pixels)
     labels = labels[labels != IGNORED]
     return labels, pixels == labels[:, None, None]
 
@@ -78,7 +78,7 @@ def _of_objects(sample: Sample, place: Tensor, *, merged: bool) -> tuple[Tensor,
     labels, masks = labels[labels != IGNORED], masks[labels != IGNORED]
     if not merged:
         return labels, masks
-    classes = labels.unique()
+    classes = torch.unique(labels)
     joined = [masks[labels == one].any(dim=0) for one in classes]
     return classes, torch.stack(joined) if joined else masks
 
