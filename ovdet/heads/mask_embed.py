@@ -20,6 +20,7 @@ from ovdet.vision import Frozen
 from ovdet.vision.pixels import CLIP_MEAN
 
 _MODES = ("cropmask", "crop", "mask")
+_AT_ONCE = 2**24  # px of painted pictures held at a time: 192 MiB in float32
 
 
 @MODELS.register_module()
@@ -55,7 +56,7 @@ class MaskCropEmbedder(nn.Module):
         fill: The colour outside the mask, RGB in [0, 1]; the encoder's mean, so that it sees zeros.
         threshold: A pixel belongs to the mask above this, in (0, 1). A mask without a pixel is
             looked at as the whole canvas, unfilled where ``mode`` is ``crop``.
-        chunk: Masks drawn and embedded at once.
+        chunk: Masks drawn and embedded at once; fewer where pictures are large.
 
     Raises:
         ValueError: If ``mode`` is none of the three.
@@ -97,8 +98,9 @@ class MaskCropEmbedder(nn.Module):
         """
         if regions.masks is None:
             raise InputError("what a mask holds is looked at, the regions have no masks")
-        starts = range(0, max(len(regions), 1), self.chunk)
-        crops = (self._look(regions[start : start + self.chunk], images) for start in starts)
+        step = max(1, min(self.chunk, _AT_ONCE // images[0, 0].numel()))
+        starts = range(0, max(len(regions), 1), step)
+        crops = (self._look(regions[start : start + step], images) for start in starts)
         return unit_norm(torch.cat([self.encoder(crop) for crop in crops]).float())
 
     def _look(self, regions: Regions, images: Tensor) -> Tensor:

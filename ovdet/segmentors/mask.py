@@ -140,13 +140,14 @@ class MaskSegmentor(Segmentor):
         scores, void = self._score(flow)
         merge = {SEMANTIC: self._semantic, INSTANCE: self._instance, PANOPTIC: self._panoptic}[task]
         count = flow.masks[-1].logits.shape[1]
-        parts = zip(scores.split(count), void.split(count), strict=True)
+        parts = zip(torch.split(scores, count), torch.split(void, count), strict=True)
         return [merge(flow, image, *part) for image, part in enumerate(parts)]
 
     def _score(self, flow: Flow) -> tuple[Tensor, Tensor]:
         """Return the scores [R, C] of the masks, and how sure the first branch is of none, [R]."""
         void: Tensor | None = None
         probabilities = []
+        branch: Any
         for index, branch in enumerate(self.branches):
             classes = self._classes(flow, index)
             embeddings, logits = branch(flow.features, flow.regions, flow.images, classes)

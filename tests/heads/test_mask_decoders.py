@@ -4,7 +4,6 @@ import torch
 from ovdet.heads import DeformablePixels, MaskedMaskDecoder, MaskProposals, PlainMaskDecoder
 from ovdet.heads.mask_decoders import CrossAttention
 from ovdet.heads.mask_features import MaskFeatures
-from ovdet.structures import MaskQueries
 
 WIDTHS = (4, 8, 16, 32)
 
@@ -249,14 +248,3 @@ def test_a_bfloat16_pass_is_finite(decoder):
     with torch.autocast("cpu", torch.bfloat16):
         said = own(features())
     assert all(torch.isfinite(one.logits.float()).all() for one in said)
-
-
-def test_queries_as_regions():
-    torch.manual_seed(0)
-    queries = MaskQueries(torch.randn(2, 3, 4), torch.randn(2, 3, 5, 6))
-    regions = queries.regions(20, 24)
-    assert regions.boxes.tolist() == [[0, 0, 24, 20]] * 6
-    assert regions.owner.tolist() == [0, 0, 0, 1, 1, 1]
-    torch.testing.assert_close(regions.masks[4], queries.logits[1, 1].sigmoid())
-    torch.testing.assert_close(regions.embeddings[4], queries.vectors[1, 1])
-    assert torch.equal(queries.of_images(torch.tensor([1])).logits, queries.logits[1:])

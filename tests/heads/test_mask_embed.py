@@ -77,13 +77,16 @@ def test_an_empty_mask_is_looked_at_as_the_canvas(mode):
     torch.testing.assert_close(crops.mean(dim=(0, 2, 3)), mean, atol=2e-2, rtol=0)
 
 
-def test_masks_look_into_their_own_images_whatever_the_chunk():
+def test_masks_look_into_their_own_images_whatever_the_chunk(monkeypatch):
     images = torch.rand(2, 3, SIDE, SIDE)
     masks = torch.rand(5, 4, 4)
     owner = torch.tensor([0, 0, 1, 1, 1])
     once, _ = look("cropmask", masks, images, owner)
     parts, _ = look("cropmask", masks, images, owner, chunk=2)
     torch.testing.assert_close(once, parts)
+    monkeypatch.setattr("ovdet.heads.mask_embed._AT_ONCE", 1)  # as if the pictures were huge
+    single, _ = look("cropmask", masks, images, owner)
+    torch.testing.assert_close(once, single)
     alone, _ = look("cropmask", masks[2:], images[1:])
     torch.testing.assert_close(once[2:], alone)
 
