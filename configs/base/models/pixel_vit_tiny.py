@@ -38,7 +38,9 @@ model = dict(
     head=cosine,
     settings=dict(
         type="PixelSettings",
-        views=dict(type="PixelViews"),
+        # tiny-clip's pictures are filled by one object: on 40 of val's pictures those of 160 px were
+        # labelled better when seen at 240 px (mIoU 14.6 for 12.0 with the value path).
+        views=dict(type="PixelViews", scales=(1.5,)),
         answers=dict(type="PixelAnswers"),
     ),
 )

@@ -29,7 +29,6 @@ labels = dict(
     type="MaskclipLabels",
     trunk={{_base_.image_tower}},
     head={{_base_.cosine}},
-    refinements=[dict(type="KeySmooth")],
     pixels="novel",
     guided=80,  # a tenth of the steps, as published
 )
@@ -38,7 +37,9 @@ model = dict(
     # the student's vectors are not scaled to length 1, as published
     head=dict(scale=1.0, project=(width, {{_base_.dim}}), unit=False),
     criterion=dict(type="PixelCrossEntropy"),
-    settings=dict(names=dict(type="PixelNames", novel=True), labels=labels),
+    settings=dict(
+        names=dict(type="PixelNames", novel=True), labels=labels, views=dict(scales=(1.0,))
+    ),
 )
 # All labels are read, and those of unseen classes are taken away: what then has none is unseen.
 # In `labels_train_seen` clutter without a name could not be told from it.

@@ -7,7 +7,7 @@ python tools/prove.py maskclip
 _free = "maskclip_tiny_stickers.py"
 _student = "maskclip_plus_tiny_stickers.py"
 _block = dict(type="SelfSelfAttention", pairs=("qk",))  # CLIP's last block as it is
-_keys, _prompts = dict(type="KeySmooth"), dict(type="PromptDenoise", threshold=0.5)
+_prompts = dict(type="PromptDenoise", threshold=0.5)
 # Twice as many names that no picture shows, beside the 20 that some do
 _distractors = (
     "airplane", "ant", "apple", "banana", "bicycle", "bed", "broccoli", "butterfly", "camel",
@@ -33,10 +33,11 @@ variants = [
     _row("value path"),
     _row("value path, shortcut and linear maps", trunk__module__readout__residual=True,
          trunk__module__readout__ffn=True),
-    _row("value path in windows", settings__views__window=64),
-    _row("key smoothing", [_keys]),
+    _row("value path in windows", settings__views__window=96),
+    # published: probabilities are those of 100 times the cosine
+    _row("key smoothing", [dict(type="KeySmooth")], head__scale=100.0),
+    _row("key smoothing below 0.5", [dict(type="KeySmooth", threshold=0.5)], head__scale=100.0),
     _row("prompt denoising", [_prompts]),
-    _row("denoising and smoothing", [_prompts, _keys]),
     _row("value path, 3 x names", **_many),
     _row("prompt denoising, 3 x names", [_prompts], **_many),
     dict(name="student, seen labels alone", config="maskclip_seen_tiny_stickers.py"),
