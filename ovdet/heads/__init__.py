@@ -16,6 +16,7 @@ from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
 from ovdet.heads.query_proposals import QueryProposals
+from ovdet.heads.refinements import KeySmooth, Pamr, PromptDenoise
 from ovdet.heads.sets import SetCriterion, SetTerms
 from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
 
@@ -29,6 +30,7 @@ __all__ = [
     "FederatedClasses",
     "FirstScores",
     "GeometricScores",
+    "KeySmooth",
     "MaskBranch",
     "MaskCropEmbedder",
     "MaskHead",
@@ -38,8 +40,10 @@ __all__ = [
     "MaskedMaskDecoder",
     "MobileNetEmbedder",
     "NovelClasses",
+    "Pamr",
     "PixelTrunk",
     "PlainMaskDecoder",
+    "PromptDenoise",
     "PyramidPixels",
     "QueryClassifier",
     "QueryDecoder",

@@ -8,7 +8,7 @@ from ovdet.vision.crops import CropTeacher
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
-from ovdet.vision.levels import CoarserLevels, LastLevels
+from ovdet.vision.levels import CoarserLevels, LastLevels, MergedLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
@@ -37,6 +37,7 @@ __all__ = [
     "FusionBlock",
     "LastLevels",
     "LevelConv",
+    "MergedLevels",
     "MobileNetTrunk",
     "PlaceEncoder",
     "ProxyTower",
