@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from ovdet.registry import build
-from ovdet.structures import Regions, Sample, Vocabulary
+from ovdet.structures import IGNORED, Regions, Sample, Vocabulary
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs/methods").glob("*/*.py"))
@@ -21,6 +21,11 @@ CONFIGS = [path for path in FILES if path.stem != "proof"]  # read by tools/prov
 METHODS = sorted(path.stem for path in (ROOT / "ovdet/methods").glob("[!_]*"))
 LEARNT = Vocabulary(("cat", "red car", "dog"), novel=(False, False, True))
 ASKED = Vocabulary.of(["a small zebra", "kite", "lamp", "cat", "traffic light"])
+
+
+def learning():
+    """Return the configs that train something."""
+    return [path for path in CONFIGS if learns(path)]
 
 
 def identify(path):
@@ -31,6 +36,11 @@ def identify(path):
 def read(path):
     """Return a config as a plain dict; not to be written to."""
     return Config.fromfile(path).to_dict()
+
+
+def learns(path):
+    """Tell whether a config trains something; ``train = None`` says that it only measures."""
+    return read(path).get("train", {}) is not None
 
 
 def without_weights(config):
@@ -102,12 +112,16 @@ def sample(model, index):
         mask[y1:y2, x1:x2] = True
     owner = torch.zeros(2, dtype=torch.int64)
     truth = Regions(boxes, owner, labels=torch.tensor([index % 2, 0]), masks=masks)
+    semantic = torch.full((side, side), IGNORED)
+    for mask, label in zip(masks, truth.labels, strict=True):
+        semantic[mask] = label
     return Sample(
         torch.rand(3, side, side, generator=generator),
         image_id=index + 1,
         original_size=(side, side),
         truth=truth,
         proposals=prepared(model, boxes, owner),
+        semantic=semantic,
         captions=(f"a photo of a {LEARNT.names[index]}",),
     )
 

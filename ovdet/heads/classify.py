@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ovdet.ops import cosine_logits, unit_norm
 from ovdet.registry import MODELS
 
-_BACKGROUNDS = ("learned", "text", "zero", "none")
+_BACKGROUNDS = ("learned", "free", "text", "zero", "none")
 
 
 @MODELS.register_module()
@@ -20,8 +20,9 @@ class CosineClassifier(nn.Module):
     Args:
         dim: D.
         scale: Inverse temperature.
-        background: ``learned`` is a vector trained with the rest (ViLD), ``text`` the embedding of
-            a word for it (F-VLM), ``zero`` a constant logit of 0 (Detic), ``none`` no column.
+        background: ``learned`` is a vector trained with the rest (ViLD), ``free`` one whose length
+            is trained too (a temperature of its own), ``text`` the embedding of a word for it
+            (F-VLM), ``zero`` a constant logit of 0 (Detic), ``none`` no column.
         mask_novel: Whether training leaves novel classes out of the softmax; False where novel
             objects are labelled too (an oracle).
         vector: [1, D], the embedding that ``text`` takes (``WordVector``).
@@ -29,7 +30,7 @@ class CosineClassifier(nn.Module):
         background_weight: Of a background region in the loss, relative to one of a class.
 
     Raises:
-        ValueError: If ``background`` is none of the four, ``text`` comes without a vector of that
+        ValueError: If ``background`` is none of the five, ``text`` comes without a vector of that
             width or another one with it, or a number is not positive.
     """
 
@@ -57,6 +58,9 @@ class CosineClassifier(nn.Module):
         self.background_weight = background_weight
         if background == "learned":
             self.background_vector = nn.Parameter(torch.randn(1, dim) * 0.01)
+        if background == "free":
+            self.background_vector = nn.Parameter(torch.empty(1, dim))
+            nn.init.uniform_(self.background_vector, -(dim**-0.5), dim**-0.5)
         _check_vector(vector, background, dim)
         if vector is not None:
             self.register_buffer("background_vector", vector.detach().clone())
@@ -75,6 +79,8 @@ class CosineClassifier(nn.Module):
         rows = classes
         if self.background in ("learned", "text"):
             rows = torch.cat([classes, unit_norm(self.background_vector).to(classes.dtype)])
+        if self.background == "free":
+            rows = torch.cat([classes, self.background_vector.to(classes.dtype)])
         logits = full_cosine_logits(embeddings, rows, self.scale)
         if self.log_temperature is not None:
             logits = logits * (-self.log_temperature).exp()

@@ -25,13 +25,20 @@ class GeometricScores(nn.Module):
         novel_share: Exponent of the second branch on novel classes, in [0, 1].
         normalize: Whether a region's scores and its background are scaled to a sum of 1 again. The
             background is what the first branch leaves of 1, so it must be a softmax.
+        mean_base: Whether the second branch's probabilities of base classes are all replaced by
+            their mean, for a branch that is believed about novel classes alone.
 
     Raises:
         ValueError: If a share lies outside [0, 1].
     """
 
     def __init__(
-        self, *, base_share: float = 1 / 3, novel_share: float = 2 / 3, normalize: bool = False
+        self,
+        *,
+        base_share: float = 1 / 3,
+        novel_share: float = 2 / 3,
+        normalize: bool = False,
+        mean_base: bool = False,
     ) -> None:
         super().__init__()
         for share in (base_share, novel_share):
@@ -40,6 +47,7 @@ class GeometricScores(nn.Module):
         self.base_share = base_share
         self.novel_share = novel_share
         self.normalize = normalize
+        self.mean_base = mean_base
 
     def forward(self, probabilities: list[Tensor], novel: Tensor) -> Tensor:
         """Return [R, C], in [0, 1].
@@ -49,6 +57,10 @@ class GeometricScores(nn.Module):
             novel: [C], bool.
         """
         first, second = probabilities
+        base = ~novel.to(torch.bool)
+        if self.mean_base and base.any():
+            mean = second[:, base].mean(dim=1, keepdim=True)
+            second = torch.where(base, mean, second)
         fused = fuse_geometric(
             first,
             second,

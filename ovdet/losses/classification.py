@@ -1,7 +1,10 @@
-"""Losses of logits against labels that do not exclude each other."""
+"""Losses of logits against labels: those that do not exclude each other, and those of pixels."""
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from ovdet.registry import MODELS
+from ovdet.structures import IGNORED
 
 
 def sigmoid_focal(
@@ -28,3 +31,34 @@ def sigmoid_focal(
     if alpha is None:
         return loss
     return loss * (alpha * targets + (1 - alpha) * (1 - targets))
+
+
+@MODELS.register_module()
+class PixelCrossEntropy(nn.Module):
+    """Softmax cross entropy of all labelled pixels of a batch, each weighing the same.
+
+    Args:
+        weight: Multiplies the loss.
+    """
+
+    def __init__(self, *, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(
+        self, logits: Tensor, labels: Tensor, asked: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return ``loss_pixel``; 0, still on the graph, where no pixel is labelled.
+
+        Args:
+            logits: [B, C, H, W].
+            labels: [B, H, W], int64, ``IGNORED`` where there is none.
+            asked: [B, C], True where an image is asked for a class; the others are left out of
+                its softmax. None where all are for all.
+        """
+        if not bool((labels != IGNORED).any()):
+            return {"loss_pixel": logits.sum() * 0}
+        if asked is not None:
+            logits = logits.masked_fill(~asked[:, :, None, None], float("-inf"))
+        loss = F.cross_entropy(logits.float(), labels, ignore_index=IGNORED)
+        return {"loss_pixel": self.weight * loss}

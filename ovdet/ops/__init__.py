@@ -14,12 +14,15 @@ from ovdet.ops.boxes import (
     square_boxes,
     to_centre_side,
 )
+from ovdet.ops.label_maps import best_map
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
+from ovdet.ops.windows import window_starts
 
 __all__ = [
     "assign_atss",
+    "best_map",
     "best_overlap",
     "box_area",
     "box_iou",
@@ -44,4 +47,5 @@ __all__ = [
     "to_centre_side",
     "token_max_sim",
     "unit_norm",
+    "window_starts",
 ]

@@ -68,3 +68,28 @@ def sine_encoding(positions: Tensor, width: int, temperature: float = 10000.0) -
     steps = torch.arange(0, width, 2, device=positions.device, dtype=positions.dtype) / width
     angles = 2 * math.pi * positions[..., None] / temperature**steps  # [..., n, width / 2]
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-3)
+
+
+def grid_encoding(height: int, width: int, size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Write where each cell of a map is: waves of its row, then of its column.
+
+    As DETR does (Carion et al., ECCV 2020, App. A.4): cell i of n stands at (i + 1) / n.
+
+    Args:
+        height: h.
+        width: w.
+        size: Numbers a cell; 4 divides it.
+        device: Where the result shall be.
+
+    Returns:
+        [h * w, size], float32, row by row.
+
+    Raises:
+        ValueError: If 4 does not divide ``size``.
+    """
+    if size % 4:
+        raise ValueError(f"size must be a multiple of 4, got {size}")
+    y = torch.arange(1, height + 1, device=device) / height
+    x = torch.arange(1, width + 1, device=device) / width
+    places = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1)
+    return sine_encoding(places.flatten(0, 1), size // 2)

@@ -54,6 +54,17 @@ def _centres(low: float, high: float, limit: int) -> Tensor:
     return torch.arange(first, max(last, first))
 
 
+def mask_boxes(masks: Tensor) -> Tensor:
+    """Return the tight boxes of masks [R, H, W], bool: [R, 4], xyxy, px; 0 for an empty one."""
+    boxes = torch.zeros(len(masks), 4, device=masks.device)
+    for low, axis in ((0, 1), (1, 2)):  # columns hold x, rows hold y
+        hit = masks.any(dim=axis).float()  # [R, W] or [R, H]
+        size = hit.shape[1]
+        boxes[:, low] = hit.argmax(dim=1)
+        boxes[:, low + 2] = size - hit.flip(1).argmax(dim=1)
+    return torch.where(masks.flatten(1).any(dim=1)[:, None], boxes, 0.0)
+
+
 def encode_rle(masks: Tensor) -> list[dict[str, Any]]:
     """Return COCO's compressed run lengths of masks [R, H, W], bool; ``counts`` is text."""
     if len(masks) == 0:

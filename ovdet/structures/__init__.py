@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ovdet.structures.errors import InputError
     from ovdet.structures.files import atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
+    from ovdet.structures.masked import MaskQueries
     from ovdet.structures.memory import without_collection
     from ovdet.structures.phrases import PhraseVocabulary
     from ovdet.structures.queries import Conditions, Decoded
@@ -39,6 +40,7 @@ _HOMES = {
     "FusionSlot": "slots",
     "InputError": "errors",
     "LabelerSlot": "slots",
+    "MaskQueries": "masked",
     "ObjectiveSlot": "slots",
     "PhraseVocabulary": "phrases",
     "RegionSlot": "slots",
@@ -68,6 +70,7 @@ __all__ = [
     "FusionSlot",
     "InputError",
     "LabelerSlot",
+    "MaskQueries",
     "ObjectiveSlot",
     "PhraseVocabulary",
     "RegionSlot",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor, nn
 
 from ovdet.structures.dense import DensePrediction
+from ovdet.structures.masked import MaskQueries
 from ovdet.structures.queries import Conditions, Decoded
 from ovdet.structures.regions import Regions
 from ovdet.structures.samples import Sample
@@ -62,7 +63,10 @@ class Flow:
         logits: One [R, C] or [R, C + 1] (background last) for each branch.
         dense: What a dense head says about its places; ``regions`` stay empty then.
         conditions: What the queries are asked; None where every query knows all classes.
+        pixels: [B, C, h, w], the logits of the places of a map; ``regions`` stay empty then.
         decoded: What each layer of a decoder says of its queries; ``regions`` stay empty then.
+        masks: What each layer of a mask decoder says of its queries; ``regions`` are those of the
+            last one, their boxes the canvas.
         embed: Regions to embeddings [R, D], by branch index, so that a method may ask about
             regions of its own choosing.
         classify: Embeddings [R, D] to logits, by branch index, against ``text``.
@@ -82,7 +86,9 @@ class Flow:
     logits: list[Tensor] = field(default_factory=list)
     dense: DensePrediction | None = None
     conditions: Conditions | None = None
+    pixels: Tensor | None = None
     decoded: list[Decoded] = field(default_factory=list)
+    masks: list[MaskQueries] = field(default_factory=list)
     embed: Callable[[Regions, int], Tensor] | None = None
     classify: Callable[[Tensor, int], Tensor] | None = None
     embedders: Sequence[nn.Module] = ()

@@ -23,7 +23,8 @@ Settled on paper, before the methods that need it are written:
   affair; the embedder then pools that level as any other, and the score slot joins both branches.
 - Masks as regions (ZegFormer): a query stage yields ``Regions`` with masks and the canvas or the
   mask's extent as box, because an embedder that pools masks needs no tenth slot, and an assembly
-  that draws boxes can serve both.
+  that draws boxes can serve both. Where masks are all there is, an embedder is handed the images
+  in place of their size, because it may cut them out (``heads/mask_embed.py``).
 - Words and phrases of a caption as a vocabulary of the moment (GLIP, VLDet): the batch's distinct
   phrases become a ``Vocabulary`` and ``tokens`` keeps one row a phrase, because a class name is
   then only a short phrase; which image said which phrase stays in ``Sample.captions``, so the

@@ -8,12 +8,13 @@ from ovdet.vision.crops import CropTeacher
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
-from ovdet.vision.levels import CoarserLevels, LastLevels
+from ovdet.vision.levels import CoarserLevels, LastLevels, MergedLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
+from ovdet.vision.proxy import ProxyTower
 from ovdet.vision.pyramid import PyramidTrunk
-from ovdet.vision.readouts import SelfSelfAttention, ValuePath
+from ovdet.vision.readouts import ClassEverywhere, SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
 from ovdet.vision.tower import TowerPyramid
@@ -22,6 +23,7 @@ from ovdet.vision.vit import SmallVit
 __all__ = [
     "BiAttention",
     "BiFusion",
+    "ClassEverywhere",
     "ClipAttentionPool",
     "ClipImageEncoder",
     "ClipResNet",
@@ -35,8 +37,10 @@ __all__ = [
     "FusionBlock",
     "LastLevels",
     "LevelConv",
+    "MergedLevels",
     "MobileNetTrunk",
     "PlaceEncoder",
+    "ProxyTower",
     "PyramidTrunk",
     "RawAndPyramid",
     "ResNetTrunk",

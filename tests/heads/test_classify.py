@@ -185,3 +185,13 @@ def test_no_region_is_no_sigmoid_loss_but_a_graph():
 def test_a_sigmoid_needs_a_scale():
     with pytest.raises(ValueError, match=r"scale must be positive, got -1"):
         SigmoidClassifier(scale=-1)
+
+
+def test_a_free_background_keeps_its_length():
+    classifier = CosineClassifier(3, scale=2.0, background="free")
+    with torch.no_grad():
+        classifier.background_vector.copy_(torch.tensor([[3.0, 4.0, 0.0]]))
+    logits = classifier(torch.tensor([[1.0, 0, 0]]), torch.eye(3))
+    assert logits.tolist() == [[2, 0, 0, 6]]
+    classifier.loss(logits, torch.tensor([3]), torch.zeros(3, dtype=torch.bool)).backward()
+    assert classifier.background_vector.grad.abs().sum() > 0

@@ -37,3 +37,13 @@ def test_scores_and_the_first_branchs_background_sum_to_one_again():
 def test_nothing_to_fuse():
     nothing = torch.zeros(0, 2)
     assert GeometricScores(normalize=True)([nothing, nothing], torch.zeros(2)).shape == (0, 2)
+
+
+def test_a_branch_that_is_not_believed_about_base_classes_says_their_mean():
+    first = torch.tensor([[0.5, 0.5, 0.5]])
+    second = torch.tensor([[0.1, 0.3, 0.4]])
+    novel = torch.tensor([False, False, True])
+    fusion = GeometricScores(base_share=1.0, novel_share=1.0, mean_base=True)
+    torch.testing.assert_close(fusion([first, second], novel), torch.tensor([[0.2, 0.2, 0.4]]))
+    every = torch.tensor([True, True, True])
+    torch.testing.assert_close(fusion([first, second], every), second)

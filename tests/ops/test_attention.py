@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from ovdet.ops.attention import deformable_attention, sine_encoding
+from ovdet.ops.attention import deformable_attention, grid_encoding, sine_encoding
 
 SHAPES = [(4, 6), (2, 3)]
 CELLS = 4 * 6 + 2 * 3
@@ -98,3 +98,19 @@ def test_waves_by_hand():
 def test_an_odd_width_has_no_pairs():
     with pytest.raises(ValueError, match="width must be even, got 5"):
         sine_encoding(torch.zeros(1), 5)
+
+
+@pytest.mark.parametrize("size", [(3, 5), (1, 1)])
+def test_cells_are_addressed_as_transformers_does(size):
+    from transformers.models.mask2former.modeling_mask2former import (
+        Mask2FormerSinePositionEmbedding,
+    )
+
+    theirs = Mask2FormerSinePositionEmbedding(num_position_features=8, normalize=True)
+    waves = theirs((1, 16, *size), "cpu", torch.float32)[0].flatten(1).T
+    torch.testing.assert_close(grid_encoding(*size, 16), waves, atol=1e-4, rtol=0)
+
+
+def test_a_cells_address_needs_four_numbers():
+    with pytest.raises(ValueError, match="size must be a multiple of 4, got 6"):
+        grid_encoding(2, 2, 6)

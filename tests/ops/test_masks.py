@@ -8,6 +8,7 @@ from ovdet.ops.masks import (
     check_segmentation,
     decode_segmentation,
     encode_rle,
+    mask_boxes,
     paste_masks,
     paste_rle,
 )
@@ -119,3 +120,11 @@ def test_long_runs_are_counted():
 def test_broken_segmentations(segmentation):
     with pytest.raises(ValueError, match="segmentation"):
         check_segmentation(segmentation, 4, 4)
+
+
+def test_boxes_of_masks_by_hand():
+    masks = torch.zeros(3, 5, 7, dtype=torch.bool)
+    masks[0, 1:3, 2:6] = True
+    masks[1, 4, 0] = True
+    assert mask_boxes(masks).tolist() == [[2, 1, 6, 3], [0, 4, 1, 5], [0, 0, 0, 0]]
+    assert mask_boxes(masks[:0]).shape == (0, 4)
