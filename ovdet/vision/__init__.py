@@ -5,17 +5,20 @@ from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
 from ovdet.vision.crops import CropTeacher
+from ovdet.vision.dpt import DptTrunk, Reassemble
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
 from ovdet.vision.levels import CoarserLevels, LastLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
+from ovdet.vision.pixels import PixelNorm
 from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
+from ovdet.vision.taps import VitTaps
 from ovdet.vision.tower import TowerPyramid
 from ovdet.vision.vit import SmallVit
 
@@ -30,15 +33,18 @@ __all__ = [
     "CoarserLevels",
     "CropTeacher",
     "DeepFusion",
+    "DptTrunk",
     "DynamicBlock",
     "Frozen",
     "FusionBlock",
     "LastLevels",
     "LevelConv",
     "MobileNetTrunk",
+    "PixelNorm",
     "PlaceEncoder",
     "PyramidTrunk",
     "RawAndPyramid",
+    "Reassemble",
     "ResNetTrunk",
     "SelfSelfAttention",
     "SmallImageEncoder",
@@ -47,6 +53,7 @@ __all__ = [
     "SwinTrunk",
     "TowerPyramid",
     "ValuePath",
+    "VitTaps",
     "WeightedPool",
     "clip_pool",
     "clip_tower",

@@ -90,10 +90,18 @@ class SmallVit(nn.Module):
     def run(self, tokens: Tensor) -> Tensor:
         """Run all blocks on [B, N, c]."""
         for block in self.resblocks:
-            part: Any = block
-            tokens = tokens + _attend(part.attn, part.ln_1(tokens))
-            tokens = tokens + part.mlp(part.ln_2(tokens))
+            tokens = _step(block, tokens)
         return tokens
+
+    def taps(self, images: Tensor, blocks: Sequence[int]) -> tuple[list[Tensor], tuple[int, int]]:
+        """Return what some blocks, in rising order, give: [B, N, c] each, and (h, w)."""
+        tokens, grid = self.first_tokens(images)
+        taps = []
+        for index, block in enumerate(self.resblocks[: max(blocks) + 1]):
+            tokens = _step(block, tokens)
+            if index in blocks:
+                taps.append(tokens)
+        return taps, grid
 
     def first_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what enters the first block, [B, N, c], and (h, w)."""
@@ -105,6 +113,12 @@ class SmallVit(nn.Module):
         rows = torch.cat([first, cells.flatten(2).transpose(1, 2)], dim=1)
         positions = resample_positions(self.positional_embedding, height, width)
         return self.ln_pre(rows + positions.to(rows.dtype)), (height, width)
+
+
+def _step(block: Any, tokens: Tensor) -> Tensor:
+    tokens = tokens + _attend(block.attn, block.ln_1(tokens))
+    after: Tensor = tokens + block.mlp(block.ln_2(tokens))
+    return after
 
 
 def _attend(attention: Any, tokens: Tensor) -> Tensor:
