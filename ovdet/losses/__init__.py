@@ -4,6 +4,7 @@ from ovdet.losses.boxes import giou_loss, l1_loss
 from ovdet.losses.classification import PixelCrossEntropy, sigmoid_focal
 from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
 from ovdet.losses.gathering import gather_rows, gather_tokens
+from ovdet.losses.pixels import PixelBinaryCrossEntropy
 from ovdet.losses.queue import FeatureQueue
 from ovdet.losses.weak import InBatchBce
 
@@ -13,6 +14,7 @@ __all__ = [
     "InBatchBce",
     "InfoNce",
     "PairedInfoNce",
+    "PixelBinaryCrossEntropy",
     "PixelCrossEntropy",
     "gather_rows",
     "gather_tokens",

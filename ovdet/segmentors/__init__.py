@@ -1,7 +1,7 @@
 """Segmentors: names for pixels. They name no method and do not know each other."""
 
 from ovdet.segmentors.answers import PixelAnswers
-from ovdet.segmentors.asking import PixelNames, PixelQuestion
+from ovdet.segmentors.asking import OnePixelName, PixelNames, PixelQuestion
 from ovdet.segmentors.base import INSTANCE, PANOPTIC, SEMANTIC, TASKS, Segmentor
 from ovdet.segmentors.pixel import PixelSegmentor, PixelSettings
 from ovdet.segmentors.views import PixelViews
@@ -11,6 +11,7 @@ __all__ = [
     "PANOPTIC",
     "SEMANTIC",
     "TASKS",
+    "OnePixelName",
     "PixelAnswers",
     "PixelNames",
     "PixelQuestion",

@@ -18,7 +18,7 @@ class Given(nn.Module):
         super().__init__()
         self.levels, self.widths, self.stride = levels, widths, 16
 
-    def forward(self, images):
+    def forward(self, _):
         return self.levels
 
 
@@ -63,7 +63,8 @@ _OURS = (
 
 def renamed(weights):
     ours = {}
-    for name, value in weights.items():
+    for their_name, value in weights.items():
+        name = their_name
         for theirs, own in _OURS:
             name = re.sub(theirs, own, name)
         if not name.startswith("steps.0.lateral"):  # theirs is there, but never runs
