@@ -12,6 +12,7 @@ from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
 from ovdet.heads.query_proposals import QueryProposals
 from ovdet.heads.sets import SetCriterion, SetTerms
+from ovdet.heads.smooth import SmoothedPixelHead
 from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "SetCriterion",
     "SetTerms",
     "SigmoidClassifier",
+    "SmoothedPixelHead",
     "TokenDotHead",
     "TowerEmbedder",
     "own_tokens",
