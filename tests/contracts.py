@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from ovdet.registry import build
-from ovdet.structures import Regions, Sample, Vocabulary
+from ovdet.structures import IGNORED, Regions, Sample, Vocabulary
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs/methods").glob("*/*.py"))
@@ -102,12 +102,16 @@ def sample(model, index):
         mask[y1:y2, x1:x2] = True
     owner = torch.zeros(2, dtype=torch.int64)
     truth = Regions(boxes, owner, labels=torch.tensor([index % 2, 0]), masks=masks)
+    semantic = torch.full((side, side), IGNORED)
+    for mask, label in zip(masks, truth.labels, strict=True):
+        semantic[mask] = label
     return Sample(
         torch.rand(3, side, side, generator=generator),
         image_id=index + 1,
         original_size=(side, side),
         truth=truth,
         proposals=prepared(model, boxes, owner),
+        semantic=semantic,
         captions=(f"a photo of a {LEARNT.names[index]}",),
     )
 

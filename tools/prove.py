@@ -2,7 +2,8 @@
 """Prove a method: train it and its ablations with several seeds, print one table.
 
 python tools/prove.py vild
-python tools/prove.py --all
+python tools/prove.py vild --write  # the table also goes into the method's README
+python tools/prove.py --all  # collect the tables of all READMEs; run the proofs that have none
 """
 
 import argparse
@@ -21,8 +22,9 @@ _METHODS = Path("configs/methods")
 _TABLE = "table.md"
 _HEAD = """# Proofs
 
-Every method against its own ablations, as `python tools/prove.py --all` printed them: mean and
-standard deviation over the seeds, in %. What each row is stands in the method's own README.
+Every method against its own ablations, as `python tools/prove.py <method>` printed them: mean and
+standard deviation over the seeds, in %. What each row is and whether the proof passed stands in the
+method's own README. This file is written by `python tools/prove.py --all`.
 """
 
 
@@ -32,20 +34,30 @@ def main(words: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
     # Imported after parsing: torch takes a second, and --help shall not.
-    from ovdet.structures import atomic_write
-
     try:
         if not options.all:
             return _prove(options, options.method)
-        slugs = sorted(path.parent.name for path in _METHODS.glob("*/proof.py"))
-        for slug in slugs:
-            _prove(options, slug)
-        tables = [f"## {s}\n\n{(_folder(options, s) / _TABLE).read_text()}" for s in slugs]
-        atomic_write(_METHODS / "README.md", "\n".join([_HEAD, *tables]).encode())
+        _collect(options)
     except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(f"prove.py: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def _collect(options: argparse.Namespace) -> None:
+    """Write the tables of all READMEs into one file; run the proofs that have none."""
+    from ovdet.engine.proof import find_table
+    from ovdet.structures import atomic_write
+
+    options.write = True
+    tables = []
+    for slug in sorted(path.parent.name for path in _METHODS.glob("*/proof.py")):
+        readme = _METHODS / slug / "README.md"
+        if find_table(readme.read_text(encoding="utf-8")) is None:
+            _prove(options, slug)
+        text = find_table(readme.read_text(encoding="utf-8"))
+        tables.append(f"## [{slug}]({slug}/README.md)\n\n{text}\n")
+    atomic_write(_METHODS / "README.md", "\n".join([_HEAD, *tables]).encode())
 
 
 def _folder(options: argparse.Namespace, slug: str) -> Path:
@@ -53,7 +65,7 @@ def _folder(options: argparse.Namespace, slug: str) -> Path:
 
 
 def _prove(options: argparse.Namespace, slug: str) -> int:
-    from ovdet.engine.proof import Proof
+    from ovdet.engine.proof import Proof, put_table
     from ovdet.structures import atomic_write
 
     work_dir = _folder(options, slug)
@@ -68,9 +80,13 @@ def _prove(options: argparse.Namespace, slug: str) -> int:
         for variant in proof.variants
     }
     seeds = " ".join(map(str, options.seeds))
-    text = f"{proof.table(results)}\n\nseeds {seeds}, commit {_commit()}, CPU, one thread a run\n"
-    atomic_write(work_dir / _TABLE, text.encode())
+    text = f"{proof.table(results)}\n\nSeeds {seeds}, commit {_commit()}, CPU, one thread a run."
+    atomic_write(work_dir / _TABLE, f"{text}\n".encode())
     print(text)
+    if options.write:
+        readme = _METHODS / slug / "README.md"
+        kept = put_table(readme.read_text(encoding="utf-8"), text, str(readme))
+        atomic_write(readme, kept.encode())
     return 0
 
 
@@ -79,6 +95,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a method and its ablations, print a table.")
     parser.add_argument("method", nargs="?", help="a folder of configs/methods with a proof.py")
     parser.add_argument("--all", action="store_true", help="all, into configs/methods/README.md")
+    parser.add_argument("--write", action="store_true", help="also into the method's README")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each")
     parser.add_argument("--work-dir", help="finished runs are kept there, a folder each method")

@@ -35,6 +35,8 @@ PREPARE = "prepare"
 
 _RUN = re.compile(r"\{run:([^}]*)\}")
 _WEIGHTS = "weights.safetensors"
+_BEGIN, _END = "<!-- proof -->", "<!-- end of proof -->"
+"""Between these lines of a method's README stands what its proof printed."""
 _PREPARED = {"train": "{prepared}", "val": "{prepared_val}"}
 
 
@@ -309,6 +311,31 @@ def write_prepared(labeler: nn.Module, dataset: Any, out: Path) -> None:
     aside = out.with_suffix(".partial.npz")
     np.savez(aside, **arrays)  # type: ignore[arg-type]
     aside.replace(out)
+
+
+def find_table(readme: str) -> str | None:
+    """Return what a proof printed into a README; None where it has not run yet."""
+    _, begin, rest = readme.partition(_BEGIN)
+    table, end, _ = rest.partition(_END)
+    return table.strip() or None if begin and end else None
+
+
+def put_table(readme: str, table: str, where: str) -> str:
+    """Return a README with what a proof printed at its place.
+
+    Args:
+        readme: The README's text, with the two lines that mark the place.
+        table: What was printed.
+        where: The README's name, for the message.
+
+    Raises:
+        InputError: If the README does not mark the place.
+    """
+    before, begin, rest = readme.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise InputError(f"{where}: must mark the place of the table with {_BEGIN} and {_END}")
+    return f"{before}{begin}\n\n{table.strip()}\n\n{end}{after}"
 
 
 def slug(name: str) -> str:

@@ -11,6 +11,7 @@ from ovdet.heads.proposals import RpnProposals
 from ovdet.heads.queries import QueryDecoder, QueryEncoder
 from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
 from ovdet.heads.query_proposals import QueryProposals
+from ovdet.heads.refinements import KeySmooth, Pamr, PromptDenoise
 from ovdet.heads.sets import SetCriterion, SetTerms
 from ovdet.heads.smooth import SmoothedPixelHead
 from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
@@ -24,9 +25,12 @@ __all__ = [
     "FederatedClasses",
     "FirstScores",
     "GeometricScores",
+    "KeySmooth",
     "MaskHead",
     "MobileNetEmbedder",
     "NovelClasses",
+    "Pamr",
+    "PromptDenoise",
     "QueryClassifier",
     "QueryDecoder",
     "QueryEncoder",

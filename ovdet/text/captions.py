@@ -94,6 +94,21 @@ def crop_caption(caption: Caption, context: int) -> Caption:
     return Caption(caption.text, caption.spans, ids, owners)
 
 
+def close_phrase(caption: Caption) -> Caption:
+    """Return a caption with END behind its only phrase, and that token alone the phrase's own.
+
+    A tower that was trained to say at END what it has read, and that reads from left to right,
+    says there what it would say to a text that ends with the phrase.
+    """
+    ((_, end),) = caption.token_spans
+    rest = caption.ids[end:]
+    if rest[0] != END:
+        rest = (END, *rest)
+    ids = (*caption.ids[:end], *rest)
+    owners = tuple(0 if place == end else NOBODY for place in range(len(ids)))
+    return Caption(caption.text, caption.spans, ids, owners)
+
+
 def write_names(
     names: Sequence[str], tokenizer: ClipTokenizer, *, separator: str = ". "
 ) -> Caption:

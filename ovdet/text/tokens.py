@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from ovdet.ops import unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import InputError, PhraseVocabulary, Text, Vocabulary
-from ovdet.text.captions import Caption, compose_caption, crop_caption, cut_names, write_names
+from ovdet.text.captions import (
+    Caption,
+    close_phrase,
+    compose_caption,
+    crop_caption,
+    cut_names,
+    write_names,
+)
 from ovdet.text.encoders import TextEncoder
 from ovdet.text.prompts import clean_names
 from ovdet.text.tokenizer import PAD
@@ -36,6 +43,12 @@ class TokenText(nn.Module):
             tower that reads in both directions wants. A causal tower shows a name those before it.
         learn: Whether the tower learns; else it is frozen and in evaluation mode.
         tokens: Most tokens of a caption of names, for :meth:`cut`; the tower's context where None.
+        ends: Write END behind each class's words and take its token alone for the class's own,
+            which a causal tower wants: what stands before has not been read to the end.
+
+    Raises:
+        InputError: If ``ends`` meets ``together``, where names share one END, or a tower that is
+            not causal.
     """
 
     def __init__(
@@ -46,8 +59,12 @@ class TokenText(nn.Module):
         together: bool = False,
         learn: bool = False,
         tokens: int | None = None,
+        ends: bool = False,
     ) -> None:
         super().__init__()
+        if ends and (together or not encoder.causal):
+            raise InputError("ends needs a causal tower and a row for each name, not together")
+        self.ends = ends
         self.encoder = encoder.requires_grad_(learn)
         self.layers = nn.ModuleList(layers)
         self.together = together
@@ -174,7 +191,9 @@ class TokenText(nn.Module):
         before, words, behind = wording
         pieces = [(before, False), (words, True), (behind, False)]
         caption = compose_caption(pieces, self.encoder.tokenizer)
-        return crop_caption(caption, self.encoder.tokenizer.context)
+        room = self.encoder.tokenizer.context - int(self.ends)  # one END more
+        caption = crop_caption(caption, room)
+        return close_phrase(caption) if self.ends else caption
 
     def _check(self, caption: Caption, what: str) -> None:
         if len(caption.ids) > self.encoder.tokenizer.context:

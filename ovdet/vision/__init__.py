@@ -14,8 +14,9 @@ from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pixels import PixelNorm
 from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
+from ovdet.vision.proxy import ProxyTower
 from ovdet.vision.pyramid import PyramidTrunk
-from ovdet.vision.readouts import SelfSelfAttention, ValuePath
+from ovdet.vision.readouts import ClassEverywhere, SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
 from ovdet.vision.taps import VitTaps
@@ -25,6 +26,7 @@ from ovdet.vision.vit import SmallVit
 __all__ = [
     "BiAttention",
     "BiFusion",
+    "ClassEverywhere",
     "ClipAttentionPool",
     "ClipImageEncoder",
     "ClipResNet",
@@ -42,6 +44,7 @@ __all__ = [
     "MobileNetTrunk",
     "PixelNorm",
     "PlaceEncoder",
+    "ProxyTower",
     "PyramidTrunk",
     "RawAndPyramid",
     "Reassemble",

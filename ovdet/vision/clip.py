@@ -33,6 +33,7 @@ def clip_tower(
     readout: nn.Module | None = None,
     pooled: bool = True,
     dense: bool = False,
+    keys: bool = False,
     frozen: bool = False,
 ) -> ClipResNet | ClipVit:
     """Return the image tower of a model, a trunk.
@@ -45,6 +46,7 @@ def clip_tower(
         readout: Of a ViT: what the dense level is made of.
         pooled: Of a ResNet: whether its attention pool is a part of it.
         dense: Of a ResNet: whether the pool's dense readout is one more level; a ViT has one.
+        keys: Whether the last attention's keys are one more level, before the dense one.
         frozen: Whether nothing learns.
 
     Raises:
@@ -55,10 +57,11 @@ def clip_tower(
     tower: ClipResNet | ClipVit
     if isinstance(sizes["layers"], list):
         pool = _pool(dim, sizes) if pooled else None
-        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, dense=dense, frozen=frozen)
+        more = {"dense": dense, "keys": keys, "frozen": frozen}
+        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, **more)
     else:
         shape = _shape(dim, sizes, quick=quick)
-        tower = ClipVit(shape, blocks=blocks, readout=readout, frozen=frozen)
+        tower = ClipVit(shape, blocks=blocks, readout=readout, keys=keys, frozen=frozen)
     if weights is not None:
         load_pretrained(tower, weights, PREFIX, () if pooled else _TRUNK)
     return tower

@@ -112,6 +112,11 @@ class ClipAttentionPool(nn.Module):
         read: Tensor = self.c_proj(self.v_proj(maps.permute(0, 2, 3, 1)))
         return read.permute(0, 3, 1, 2)
 
+    def dense_keys(self, maps: Tensor) -> Tensor:
+        """Return the key of every cell of [B, c, h, w], without its position: [B, c, h, w]."""
+        keys: Tensor = self.k_proj(maps.permute(0, 2, 3, 1))
+        return keys.permute(0, 3, 1, 2)
+
     def _split(self, tokens: Tensor) -> Tensor:
         """Turn [R, N, c] into [R, heads, N, c / heads]."""
         count, width = tokens.shape[1:]
@@ -129,6 +134,7 @@ class ClipResNet(nn.Module):
         pool: A ``ClipAttentionPool`` over 32 * width channels; without it only levels are given.
         dense: Whether the pool's dense readout [B, D, h, w] of C5, unit norm at each cell, is given
             as one more level.
+        keys: Whether the pool's keys of C5, [B, c, h, w], are one more level, before the dense one.
         frozen: Whether nothing learns; the running statistics of the norms then stay as they are.
 
     Attributes:
@@ -137,7 +143,7 @@ class ClipResNet(nn.Module):
         grid: The pool's, None without one.
 
     Raises:
-        ValueError: If a dense level is asked of a tower without a pool.
+        ValueError: If a dense level or keys are asked of a tower without a pool.
     """
 
     stride = 32
@@ -149,11 +155,12 @@ class ClipResNet(nn.Module):
         *,
         pool: ClipAttentionPool | None = None,
         dense: bool = False,
+        keys: bool = False,
         frozen: bool = False,
     ) -> None:
         super().__init__()
-        if dense and pool is None:
-            raise ValueError("a dense level needs a pool")
+        if (dense or keys) and pool is None:
+            raise ValueError("a dense level needs a pool, and so do keys")
         self.pixels = PixelNorm(CLIP_MEAN, CLIP_STD)
         self.conv1 = nn.Conv2d(3, width // 2, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width // 2)
@@ -167,6 +174,7 @@ class ClipResNet(nn.Module):
         self.layer4 = _stage(16 * width, 8 * width, layers[3], 2)
         self.attnpool = pool
         self.dense = dense
+        self.keys = keys
         self.widths = tuple(4 * width * 2**i for i in range(4))
         self.dim = None if pool is None else pool.dim
         self.grid = None if pool is None else pool.grid
@@ -192,6 +200,8 @@ class ClipResNet(nn.Module):
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
             levels.append(x)
+        if self.attnpool is not None and self.keys:
+            levels.append(self.attnpool.dense_keys(x))
         if self.attnpool is not None and self.dense:
             levels.append(F.normalize(self.attnpool.dense(x), dim=1, eps=1e-6))
         return levels

@@ -146,6 +146,7 @@ class ClipVit(nn.Module):
         blocks: Blocks, counted from 0, whose tokens are given as levels too.
         readout: (last block, tokens before it [B, N, c], (h, w)) to tokens [B, N, c], what the
             dense level is made of; the last block itself when None.
+        keys: Whether the last block's keys are a level too.
         frozen: Whether nothing learns.
 
     Attributes:
@@ -165,6 +166,7 @@ class ClipVit(nn.Module):
         *,
         blocks: Sequence[int] = (),
         readout: nn.Module | None = None,
+        keys: bool = False,
         frozen: bool = False,
     ) -> None:
         super().__init__()
@@ -181,6 +183,7 @@ class ClipVit(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.randn(width, shape.dim) * std)
         self.readout: nn.Module = LastBlock() if readout is None else readout
+        self.keys = keys
         self.blocks = tuple(blocks)
         self.widths = (width,) * len(blocks)
         self.dim = shape.dim
@@ -206,7 +209,8 @@ class ClipVit(nn.Module):
             images: [B, 3, H, W], RGB in [0, 1]; the tower centres them itself.
 
         Returns:
-            All of one size; the dense level [B, D, h, w] is unit norm at each patch.
+            All of one size; the dense level [B, D, h, w] is unit norm at each patch. With ``keys``
+            the keys [B, c, h, w], all heads in a row, stand before it.
         """
         tokens, grid = self.tokens(images)
         *earlier, last = self.resblocks
@@ -217,6 +221,8 @@ class ClipVit(nn.Module):
                 levels.append(as_map(tokens, grid))
         if len(earlier) in self.blocks:
             levels.append(as_map(last(tokens), grid))
+        if self.keys:
+            levels.append(as_map(key_tokens(last, tokens), grid))
         read = self.readout(last, tokens, grid)
         return [*levels, as_map(unit_norm(self.project(read)), grid)]
 
@@ -225,6 +231,13 @@ class ClipVit(nn.Module):
         tokens, _ = self.last_tokens(images)
         embeddings: Tensor = tokens[:, 0] @ self.proj
         return embeddings
+
+    def before_last(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return what enters the last block, [B, N, c], and (h, w)."""
+        tokens, grid = self.tokens(images)
+        for block in self.resblocks[:-1]:
+            tokens = block(tokens)
+        return tokens, grid
 
     def last_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what the last block gives, behind the last norm, [B, N, c], and (h, w)."""
@@ -261,6 +274,12 @@ class ClipVit(nn.Module):
 def as_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     """Turn tokens [B, N, c] into a map [B, c, h, w]; the class token is left out."""
     return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), tokens.shape[2], *grid)
+
+
+def key_tokens(block: ClipBlock, tokens: Tensor) -> Tensor:
+    """Return a block's keys for the tokens that enter it, [B, N, c], all heads in a row."""
+    _, keys, _ = block.attn.split(block.ln_1(tokens))
+    return keys.transpose(1, 2).flatten(2)
 
 
 def _fit(images: Tensor, patch: int) -> Tensor:

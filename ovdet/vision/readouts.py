@@ -98,6 +98,16 @@ class SelfSelfAttention(nn.Module):
         return _finished(block, tokens, read, residual=self.residual, ffn=self.ffn)
 
 
+@MODELS.register_module()
+class ClassEverywhere(nn.Module):
+    """Every place is given the whole picture's embedding: what knows names but no places."""
+
+    def forward(self, block: ClipBlock, tokens: Tensor, grid: tuple[int, int]) -> Tensor:  # noqa: ARG002
+        """Map the tokens before the last block [B, N, c] to those to be read [B, N, c]."""
+        after: Tensor = block(tokens)
+        return after[:, :1].expand_as(tokens)
+
+
 def neighbourhood(grid: tuple[int, int], sigma: float) -> Tensor:
     """Return how near patches are to each other: [N, N], in [0, 1], 0 for the class token.
 

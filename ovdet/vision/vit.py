@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ovdet.ops.similarity import unit_norm
 from ovdet.registry import MODELS
-from ovdet.vision.clip_vit import ClipBlock
+from ovdet.vision.clip_vit import ClipBlock, as_map, key_tokens
 from ovdet.vision.positions import resample_positions
 
 
@@ -32,9 +33,12 @@ class SmallVit(nn.Module):
         stem: Channels of the convolutions of stride 2 before the last one, which has c: the patch
             has 2 ** (1 + len(stem)) px a side.
         grid: Patches a side of the pictures it is first trained on, to which the positions belong.
+        readout: (last block, tokens before it [B, N, c], (h, w)) to tokens [B, N, c], what a dense
+            level is made of; None gives none.
+        keys: Whether the last block's keys are a level too.
 
     Attributes:
-        widths: Channels of the level: c alone.
+        widths: Channels of the first level: c alone.
         stride: Side of a patch, px.
 
     Raises:
@@ -50,6 +54,8 @@ class SmallVit(nn.Module):
         heads: int = 3,
         stem: Sequence[int] = (32, 64),
         grid: int = 8,
+        readout: nn.Module | None = None,
+        keys: bool = False,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -62,20 +68,32 @@ class SmallVit(nn.Module):
         self.resblocks = nn.ModuleList(ClipBlock(width, heads, quick=False) for _ in range(layers))
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.randn(width, dim) * std)
+        self.readout = readout
+        self.keys = keys
         self.widths = (width,)
         self.dim = dim
         self.grid = grid
         self.stride = 2 ** (1 + len(stem))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the last block's tokens behind its norm as one level [B, c, h, w].
+        """Return the last block's tokens behind its norm, [B, c, h, w], then what was asked for.
 
         Args:
             images: [B, 3, H, W], RGB in [0, 1]; the tower centres them itself.
+
+        Returns:
+            Levels of one size: with ``keys`` the keys [B, c, h, w] come next, all heads in a row;
+            with a readout the dense level [B, D, h, w], unit norm at each patch, comes last.
         """
-        tokens, grid = self.last_tokens(images)
-        places = tokens[:, 1:].transpose(1, 2)
-        return [places.reshape(*places.shape[:2], *grid)]
+        tokens, grid = self.before_last(images)
+        last = self.resblocks[-1]
+        levels = [as_map(self.ln_post(_step(last, tokens)), grid)]
+        if self.keys:
+            levels.append(as_map(key_tokens(last, tokens), grid))
+        if self.readout is not None:
+            read = self.readout(last, tokens, grid)
+            levels.append(as_map(unit_norm(self.project(read)), grid))
+        return levels
 
     def embed(self, images: Tensor) -> Tensor:
         """Map [B, 3, H, W] to the class token's [B, D], not unit norm."""
@@ -86,6 +104,18 @@ class SmallVit(nn.Module):
         """Return what the last block gives, behind the last norm, [B, N, c], and (h, w)."""
         tokens, grid = self.first_tokens(images)
         return self.ln_post(self.run(tokens)), grid
+
+    def before_last(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return what enters the last block, [B, N, c], and (h, w)."""
+        tokens, grid = self.first_tokens(images)
+        for block in self.resblocks[:-1]:
+            tokens = _step(block, tokens)
+        return tokens, grid
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Map tokens behind the last block, [..., c], into the space of the text: [..., D]."""
+        projected: Tensor = self.ln_post(tokens) @ self.proj
+        return projected
 
     def run(self, tokens: Tensor) -> Tensor:
         """Run all blocks on [B, N, c]."""

@@ -9,7 +9,7 @@ from small_run import CONFIG
 from torch import nn
 
 from ovdet.data import LoadProposals
-from ovdet.engine.proof import Proof, Variant, slug, write_prepared
+from ovdet.engine.proof import Proof, Variant, find_table, put_table, slug, write_prepared
 from ovdet.registry import MODELS
 from ovdet.structures import InputError, Regions, Sample
 
@@ -255,3 +255,22 @@ def test_a_row_of_another_proof_runs_there(folder):
     assert proof.prepare(1, folder / "out" / "other") == folder / "out/small/prepared_seed1.npz"
     with pytest.raises(InputError, match="no row 'Lost'"):
         proof.run(proof.variants[1], 1, folder / "out" / "other")
+
+
+README = "# Method\n\n<!-- proof -->\n<!-- end of proof -->\n\nWhat it says.\n"
+
+
+def test_a_readme_keeps_what_was_printed():
+    assert find_table(README) is None
+    once = put_table(README, "| a |\n", "README.md")
+    assert find_table(once) == "| a |"
+    again = put_table(once, "| b |\n\nSeeds 0.\n", "README.md")
+    assert find_table(again) == "| b |\n\nSeeds 0."
+    assert again.startswith("# Method\n\n<!-- proof -->\n\n| b |")
+    assert again.endswith("<!-- end of proof -->\n\nWhat it says.\n")
+
+
+def test_a_readme_without_a_place_is_told():
+    assert find_table("# Method\n") is None
+    with pytest.raises(InputError, match=r"README.md: must mark the place of the table"):
+        put_table("# Method\n<!-- proof -->\n", "| a |", "README.md")

@@ -2,10 +2,12 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import sigmoid_focal_loss
 
-from ovdet.losses import sigmoid_focal
+from ovdet.losses import PixelCrossEntropy, sigmoid_focal
+from ovdet.structures import IGNORED
 
 
 def test_by_hand():
@@ -40,3 +42,35 @@ def test_halves_give_full_precision_and_a_finite_gradient():
 
 def test_of_nothing():
     assert sigmoid_focal(torch.zeros(2, 0), torch.zeros(2, 0)).shape == (2, 0)
+
+
+def test_pixels_by_hand():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 3, 4, 5), torch.randint(3, (2, 4, 5))
+    labels[0, :2] = IGNORED
+    entropies = [
+        -logits[b, :, y, x].log_softmax(dim=0)[labels[b, y, x]]
+        for b, y, x in (labels != IGNORED).nonzero().tolist()
+    ]
+    found = PixelCrossEntropy(weight=2.0)(logits, labels)
+    torch.testing.assert_close(found, {"loss_pixel": 2 * sum(entropies) / len(entropies)})
+
+
+def test_classes_that_are_not_asked_for_have_no_share():
+    logits, labels = torch.randn(2, 3, 1, 1), torch.tensor([[[0]], [[2]]])
+    asked = torch.tensor([[True, True, False], [True, True, True]])
+    expected = (
+        F.cross_entropy(logits[:1, :2, 0, 0], labels[:1, 0, 0])
+        + F.cross_entropy(logits[1:, :, 0, 0], labels[1:, 0, 0])
+    ) / 2
+    torch.testing.assert_close(PixelCrossEntropy()(logits, labels, asked)["loss_pixel"], expected)
+
+
+def test_no_labelled_pixel_gives_zero_on_the_graph():
+    logits = torch.randn(1, 2, 3, 3, requires_grad=True)
+    loss = PixelCrossEntropy()(logits, torch.full((1, 3, 3), IGNORED))["loss_pixel"]
+    loss.backward()
+    assert loss == 0
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
+    empty = torch.randn(0, 2, 3, 3, requires_grad=True)
+    assert PixelCrossEntropy()(empty, torch.zeros(0, 3, 3, dtype=torch.int64))["loss_pixel"] == 0

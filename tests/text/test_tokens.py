@@ -43,6 +43,33 @@ def test_a_phrase_hears_its_sentence(tower):
     assert text.asked is None
 
 
+def test_an_end_behind_a_phrase_says_what_a_text_that_ends_there_says(tower):
+    slot = TokenText(tower, ends=True)
+    wordings = [("far left of ", "the car", " is red"), ("", "a hot dog", "")]
+    text = slot(PhraseVocabulary.of_wordings(wordings))
+    assert text.own.sum(dim=1).tolist() == [1, 1]
+    expected = tower(tower.tokenizer(["far left of the car", "a hot dog"]))
+    torch.testing.assert_close(text.tokens[text.own], expected)
+    assert text.token_mask.sum(dim=1).tolist() == [10, 5]  # with both ENDs; no second one
+
+
+def test_the_end_of_a_name_is_its_class(tower):
+    text = TokenText(tower, ends=True)(Vocabulary.of(["hot_dog", "kite"]))
+    torch.testing.assert_close(text.tokens[text.own], text.classes)
+
+
+def test_ends_want_a_causal_tower_and_rows(tower):
+    with pytest.raises(InputError, match="ends needs a causal tower"):
+        TokenText(tower, ends=True, together=True)
+
+
+def test_an_end_more_still_fits_the_context(tower):
+    wordings = [("", "the car", " far" * 30)]
+    text = TokenText(tower, ends=True)(PhraseVocabulary.of_wordings(wordings))
+    assert text.tokens.shape[1] == tower.tokenizer.context
+    assert text.own.sum() == 1
+
+
 def test_what_an_image_is_asked_comes_along(tower):
     asked = [[True, False], [True, True]]
     vocabulary = PhraseVocabulary.of_wordings([("", "cat", ""), ("", "dog", "")], asked)

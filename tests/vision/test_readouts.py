@@ -192,6 +192,26 @@ def test_a_resnet_gives_its_dense_level_last():
     torch.testing.assert_close(tower.embed(images), pool(levels[-1]))
 
 
+@torch.no_grad()
+def test_keys_come_before_the_dense_level():
+    torch.manual_seed(0)
+    pool = ClipAttentionPool(128, 12, heads=2, grid=2)
+    tower = ClipResNet((1, 1, 1, 1), 4, pool=pool, dense=True, keys=True).eval()
+    *_, last, keys, dense = tower(torch.rand(2, 3, 96, 64))
+    expected = last.permute(0, 2, 3, 1) @ pool.k_proj.weight.T + pool.k_proj.bias
+    torch.testing.assert_close(keys.permute(0, 2, 3, 1), expected)
+    assert dense.shape == (2, 12, 3, 2)
+    shape = ClipVitShape(patch=8, width=8, layers=2, heads=2, dim=4, grid=2)
+    vit = ClipVit(shape, keys=True).eval()
+    images = torch.rand(2, 3, 24, 16)
+    keys, dense = vit(images)
+    tokens, _ = vit.before_last(images)
+    attn = vit.resblocks[-1].attn
+    packed = vit.resblocks[-1].ln_1(tokens) @ attn.in_proj_weight.T + attn.in_proj_bias
+    torch.testing.assert_close(keys, packed[:, 1:, 8:16].mT.reshape(2, 8, 3, 2))
+    assert dense.shape == (2, 4, 3, 2)
+
+
 def test_a_config_names_a_readout():
     shape = {"type": "ClipVitShape", "patch": 8, "width": 16, "layers": 2, "heads": 2, "dim": 4}
     readout = {"type": "SelfSelfAttention", "pairs": ("kk",), "sigma": 5.0}
@@ -207,5 +227,6 @@ def test_arguments_are_checked():
         SelfSelfAttention(())
     with pytest.raises(ValueError, match="sigma must be positive, got 0"):
         SelfSelfAttention(sigma=0)
-    with pytest.raises(ValueError, match="needs a pool"):
-        ClipResNet((1, 1, 1, 1), 4, dense=True)
+    for more in ({"dense": True}, {"keys": True}):
+        with pytest.raises(ValueError, match="needs a pool"):
+            ClipResNet((1, 1, 1, 1), 4, **more)

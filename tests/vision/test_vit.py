@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ovdet.vision import ClipImageEncoder, SmallVit
+from ovdet.vision import ClassEverywhere, ClipImageEncoder, SelfSelfAttention, SmallVit
 from ovdet.vision.positions import resample_positions
 
 
@@ -63,3 +63,28 @@ def test_the_class_token_stands_for_the_picture():
 def test_heads_divide_the_width():
     with pytest.raises(ValueError, match="heads must divide width, got 3 for width 16"):
         SmallVit(width=16, heads=3)
+
+
+@torch.no_grad()
+def test_a_readout_gives_a_dense_level_and_keys_one_before_it():
+    whole = SelfSelfAttention(("qk",))
+    part = vit(readout=whole, keys=True)
+    images = torch.rand(2, 3, 40, 24)
+    plain, keys, dense = part(images)
+    torch.testing.assert_close(plain, vit()(images)[0])
+    unit = torch.nn.functional.normalize(plain.permute(0, 2, 3, 1) @ part.proj, dim=-1)
+    torch.testing.assert_close(dense.permute(0, 2, 3, 1), unit)
+    tokens, _ = part.before_last(images)
+    attn = part.resblocks[-1].attn
+    packed = part.resblocks[-1].ln_1(tokens) @ attn.in_proj_weight.T + attn.in_proj_bias
+    expected = packed[:, 1:, 16:32].mT.reshape(2, 16, 5, 3)
+    torch.testing.assert_close(keys, expected)
+
+
+@torch.no_grad()
+def test_the_class_token_everywhere():
+    part = vit(readout=ClassEverywhere())
+    images = torch.rand(2, 3, 16, 24)
+    dense = part(images)[-1]
+    unit = torch.nn.functional.normalize(part.embed(images), dim=-1)
+    torch.testing.assert_close(dense, unit[:, :, None, None].expand_as(dense))

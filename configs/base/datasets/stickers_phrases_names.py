@@ -1,7 +1,7 @@
 """stickers-phrases twice: its sentences, and its objects by their plain names.
 
-Of four steps three learn from sentences and one from names, as GLIP learns from grounding and from
-detection data. Only where words do not say left and right are pictures mirrored.
+Every other step learns from names, as GLIP learns from grounding and from detection data. Only
+where words do not say left and right are pictures mirrored.
 """
 
 track = "stickers-phrases"
@@ -20,7 +20,6 @@ train = dict(
                     image_dir=f"{data_root}/train",
                     transforms=[dict(type="ColorJitter")],
                 ),
-                share=3,
             ),
             dict(
                 type="Source",

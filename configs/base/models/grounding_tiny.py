@@ -56,6 +56,7 @@ fused = dict(
             type="Pretrained", module=text_tower, file="tiny-clip.safetensors", prefix="text."
         ),
         layers=[],
+        ends=True,  # tiny-clip's tower reads from left to right and speaks at END
         tokens=256,  # names are encoded one by one, so a caption may be longer than the tower's 77
     ),
     fusion=dict(type="DeepFusion", blocks=[block] * blocks, meet=False),

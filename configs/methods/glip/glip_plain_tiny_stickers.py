@@ -11,5 +11,7 @@ _base_ = [
 ]
 
 model = dict(type="GroundingDetector", detector={{_base_.plain}})
-train = dict(iters=900)  # about 4 minutes with fusion, of which measuring takes 20 s
+# Chosen on seed 0 of this baseline, where 900 steps gave a recall@1 of 45 %; without END behind a
+# phrase they gave 33 %, whether sentences or names had the larger share.
+train = dict(iters=1200)
 optim = dict(precision="bfloat16")

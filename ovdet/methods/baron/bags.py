@@ -113,8 +113,7 @@ class BaronBags(nn.Module):
         losses: dict[str, Tensor] = {}
         if self.bags is not None and self.positions is not None:
             students = told.read(embedder, words, self.positions)
-            spans = Regions(told.spans, told.owner)
-            views = self.teacher(flow.images, spans)
+            views = self._views(flow, told)
             contrast = self.bags(students, views, told.bags, ids[told.owner])
             losses["loss_bags"] = self.settings.bag_weight * contrast
         if self.singles is not None:
@@ -125,6 +124,15 @@ class BaronBags(nn.Module):
             contrast = self.singles(students, views, itself, ids[regions.owner])
             losses["loss_singles"] = self.settings.single_weight * contrast
         return losses
+
+    def _views(self, flow: Flow, told: _Sentences) -> Tensor:
+        """Return the teacher's view of each sentence's bag, [S, D]; each bag is looked at once."""
+        orders = told.bags.unique(return_inverse=True)[1]  # [S], which of the K bags
+        first = told.bags.new_full((int(orders.max()) + 1 if len(orders) else 0,), len(orders))
+        place = torch.arange(len(orders), device=orders.device)
+        first = first.scatter_reduce(0, orders, place, "amin")  # [K], its first sentence
+        views: Tensor = self.teacher(flow.images, Regions(told.spans[first], told.owner[first]))
+        return views[orders]
 
     @torch.no_grad()
     def draw(self, flow: Flow) -> _Sentences:
