@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.registry import Registry
 
-_PARTS = ["text", "vision", "losses", "heads", "methods", "recognizers", "detectors"]
+_PARTS = ["text", "vision", "losses", "heads", "methods", "recognizers", "detectors", "segmentors"]
 _METRICS = ["collect", "grounding", "panoptic", "pointing", "recognition", "regions", "semantic"]
 
 MODELS = Registry("models", scope="ovdet", locations=[f"ovdet.{part}" for part in _PARTS])
