@@ -3,6 +3,7 @@
 Shapes: B images, C classes, h w places.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
@@ -11,7 +12,11 @@ from torch import Tensor, nn
 from ovdet.registry import MODELS
 from ovdet.structures import Text
 
-_BENDS = {"relu": F.relu, "lrelu": F.leaky_relu, "tanh": F.tanh}
+_BENDS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "lrelu": F.leaky_relu,
+    "tanh": F.tanh,
+}
 _KINDS = ("depthwise", "bottleneck")
 
 
@@ -45,7 +50,7 @@ class SmoothedPixelHead(nn.Module):
         self.head: Any = head
         self.blocks = nn.ModuleList(nn.Conv2d(1, 1, 3, 1, 1) for _ in range(depth))
         self.kind = kind
-        self.bend = _BENDS[bend]
+        self.bend: Callable[[Tensor], Tensor] = _BENDS[bend]
         for block in self.blocks:
             nn.init.dirac_(block.weight)  # type: ignore[arg-type]
             nn.init.zeros_(block.bias)  # type: ignore[arg-type]

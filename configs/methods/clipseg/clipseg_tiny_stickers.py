@@ -53,5 +53,5 @@ model = dict(
         answers=dict(type="PixelAnswers", sigmoid=True),
     ),
 )
-train = dict(iters=800)
+train = dict(iters=600)
 optim = dict(lr=2e-3, weight_decay=0.01, precision="bfloat16")  # paper: 1e-3, 20,000 steps

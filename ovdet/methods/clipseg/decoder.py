@@ -81,10 +81,11 @@ class ClipsegDecoder(nn.Module):
             asked = torch.ones(batch, classes, dtype=torch.bool, device=maps[0].device)
         image, place = asked.nonzero().unbind(dim=1)  # [P] each
         conditions = text.classes[place] if text.tokens is None else text.tokens[image, place, 0]
-        drawn = [
-            self._draw([level[image[part]] for level in reduced], conditions[part], grid)
-            for part in torch.arange(len(image), device=image.device).split(_PAIRS)
-        ]
+        drawn = []
+        for start in range(0, max(len(image), 1), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            taps = [level[image[part]] for level in reduced]
+            drawn.append(self._draw(taps, conditions[part], grid))
         pairs = torch.cat(drawn)  # [P, H, W]
         logits = pairs.new_zeros(batch, classes, *pairs.shape[1:])
         return logits.index_put((image, place), pairs)

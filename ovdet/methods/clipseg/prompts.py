@@ -160,7 +160,7 @@ class ClipsegPrompts(nn.Module):
     """Asks images by a blend of name and picture while the decoder learns.
 
     A class's pictures come from images of earlier batches: the tower is frozen, so that what it
-    said of them stays true. Where there is none yet, the name alone asks.
+    said of them stays true. Where there is none yet, as after a resume, the name alone asks.
 
     Args:
         view: How a picture points.
