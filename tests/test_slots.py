@@ -19,21 +19,25 @@ from ovdet.heads import (
 )
 from ovdet.registry import MODELS
 from ovdet.structures import slots
-from ovdet.text import TextClasses, TokenText, TunedTextClasses
+from ovdet.text import LearntRows, TextClasses, TokenText, TunedTextClasses
 from ovdet.vision import (
     CoarserLevels,
     DeepFusion,
+    DptTrunk,
     PyramidTrunk,
     RawAndPyramid,
+    Reassemble,
     SmallVit,
     SwinTrunk,
     TowerPyramid,
+    VitTaps,
 )
 
 FILLINGS = [
     ("TextSlot", TextClasses),
     ("TextSlot", TokenText),
     ("TextSlot", TunedTextClasses),
+    ("TextSlot", LearntRows),
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", CoarserLevels),
     ("TrunkSlot", SwinTrunk),
@@ -41,6 +45,9 @@ FILLINGS = [
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
     ("TrunkSlot", SmallVit),
+    ("TrunkSlot", VitTaps),
+    ("TrunkSlot", DptTrunk),
+    ("TrunkSlot", Reassemble),
     ("RegionSlot", RpnProposals),
     ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),

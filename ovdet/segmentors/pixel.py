@@ -95,7 +95,7 @@ class PixelSegmentor(Segmentor):
         asked = None if question.asked is None else question.asked.to(device)
         flow.text = replace(_text(flow), asked=asked)
         if self.prompts is not None:
-            flow.text = self.prompts(flow, labels)
+            flow.text = self.prompts(labels, flow)
         flow.pixels = self.head(flow.features, flow.text, flow.images)
         losses: dict[str, Tensor] = {}
         if self.criterion is not None:
@@ -165,7 +165,7 @@ class PixelSettings:
             name that is not novel.
         labels: (flow, labels [B, H, W]) to the labels that the criterion reads: what gives a label
             to pixels that have none; None leaves them as they are.
-        prompts: (flow, labels [B, H, W]) to the Text that the head is asked while it learns, in
+        prompts: (labels [B, H, W], flow) to the Text that the head is asked while it learns, in
             place of ``flow.text``; None asks by name alone.
         examples: (the trunk's ``embed``, words) to class embeddings [Q, D], in place of names, for
             predictions; None asks by name.

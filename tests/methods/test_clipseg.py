@@ -264,11 +264,11 @@ def test_a_blend_asks_with_pictures_of_earlier_batches():
     view = ClipsegView(size=8)
     prompts = ClipsegPrompts(view, low=0.25, high=0.25, length=2.0)
     flow = asked_flow(labels, asked)
-    first = prompts(flow, labels)
+    first = prompts(labels, flow)
     assert first.tokens.shape == (2, 2, 1, 5)
     torch.testing.assert_close(first.tokens[:, :, 0], flow.text.classes.expand(2, 2, 5))
     picture = flow.encode_images(view.show(flow.images[0], labels[0] == 0)[None])
-    again = prompts(flow, labels)
+    again = prompts(labels, flow)
     expected = 0.25 * flow.text.classes[0] + 0.75 * with_length(picture[0], 2.0)
     for image in (0, 1):
         torch.testing.assert_close(again.tokens[image, 0, 0], expected)
@@ -281,7 +281,7 @@ def test_prompts_need_what_they_blend():
     flow = asked_flow(labels, [[True, False]])
     flow.encode_images = None
     with pytest.raises(InputError, match="a trunk with 'embed'"):
-        ClipsegPrompts()(flow, labels)
+        ClipsegPrompts()(labels, flow)
     with pytest.raises(ValueError, match="low <= high"):
         ClipsegPrompts(low=0.6)
 

@@ -192,15 +192,15 @@ class ClipsegPrompts(nn.Module):
         self.length = length
         self._seen: dict[str, deque[Tensor]] = {}
 
-    def forward(self, flow: Flow, labels: Tensor) -> Text:
+    def forward(self, labels: Tensor, flow: Flow) -> Text:
         """Return the text with one token a class and image, the condition; ``tokens`` [B, C, 1, D].
 
         Draws from torch's global generator.
 
         Args:
+            labels: [B, H, W], indices into the vocabulary.
             flow: Reads ``images``, ``vocabulary``, ``encode_images`` and ``text``, whose ``asked``
                 says which image is asked for what.
-            labels: [B, H, W], indices into the vocabulary.
 
         Raises:
             InputError: If nothing says what is asked, or the trunk cannot embed pictures.
