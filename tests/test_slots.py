@@ -23,6 +23,8 @@ from ovdet.text import TextClasses, TokenText, TunedTextClasses
 from ovdet.vision import (
     CoarserLevels,
     DeepFusion,
+    MergedLevels,
+    ProxyTower,
     PyramidTrunk,
     RawAndPyramid,
     SmallVit,
@@ -41,6 +43,8 @@ FILLINGS = [
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
     ("TrunkSlot", SmallVit),
+    ("TrunkSlot", MergedLevels),
+    ("TrunkSlot", ProxyTower),
     ("RegionSlot", RpnProposals),
     ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),

@@ -95,7 +95,7 @@ class PixelSegmentor(Segmentor):
         if self.criterion is not None:
             labels = question.labels.to(device)
             if self.labels is not None:
-                labels = self.labels(flow, labels)
+                labels = self.labels(labels, flow)
             logits = stretched(flow.pixels, labels.shape[-2:])
             losses |= self.criterion(logits, labels, asked)
         for objective in self.objectives:
@@ -152,7 +152,7 @@ class PixelSettings:
     Attributes:
         names: (samples, vocabulary) to the PixelQuestion a batch learns from; None asks for every
             name that is not novel.
-        labels: (flow, labels [B, H, W]) to the labels that the criterion reads: what gives a label
+        labels: (labels [B, H, W], flow) to the labels that the criterion reads: what gives a label
             to pixels that have none; None leaves them as they are.
         objectives: Further losses, Flow to {name: scalar}; ``flow.pixels`` holds the logits.
         views: How often a picture is looked at when predicting.

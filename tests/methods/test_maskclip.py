@@ -60,7 +60,7 @@ def method(best=(0, 3, 1, 2), **options):
 
 
 def test_pixels_of_unseen_classes_get_the_best_unseen_name():
-    given = method()(flow(favouring(1)), labels(1, 2))
+    given = method()(labels(1, 2), flow(favouring(1)))
     # the teacher says cat, but only kite and sky are allowed: sky
     assert given[0, 0, :2].tolist() == [3, 2]
     assert (given[0, 1:] == IGNORED).all()
@@ -68,41 +68,41 @@ def test_pixels_of_unseen_classes_get_the_best_unseen_name():
 
 
 def test_ignored_pixels_stay_ignored_where_unseen_ones_are_told_apart():
-    assert method()(flow(favouring(1)), labels(IGNORED, 3))[0, 0, :2].tolist() == [IGNORED, 3]
+    assert method()(labels(IGNORED, 3), flow(favouring(1)))[0, 0, :2].tolist() == [IGNORED, 3]
 
 
 def test_unlabelled_pixels_of_the_picture_alone_get_a_name():
-    given = method(pixels="unlabelled")(flow(favouring(1)), labels(IGNORED, 2))
+    given = method(pixels="unlabelled")(labels(IGNORED, 2), flow(favouring(1)))
     assert given[0, 0, :3].tolist() == [3, 2, IGNORED]
     assert (given[0, 1:] == IGNORED).all()
 
 
 def test_without_annotation_every_pixel_gets_any_name():
-    given = method(pixels="all")(flow(favouring(1)), labels(2, IGNORED))
+    given = method(pixels="all")(labels(2, IGNORED), flow(favouring(1)))
     assert given[0, 0, :3].tolist() == [0, 0, IGNORED]
 
 
 def test_no_unseen_label_reaches_the_student():
     with pytest.raises(InputError, match="no unseen class in training, got 'kite'"):
-        method(pixels="unlabelled")(flow(favouring(1)), labels(1, 2))
+        method(pixels="unlabelled")(labels(1, 2), flow(favouring(1)))
     seen = flow(favouring(1))
     seen.vocabulary = Vocabulary.of(NAMES.names)
     with pytest.raises(InputError, match="a class must be novel to be given to pixels, none is"):
-        method()(seen, labels(0, 2))
+        method()(labels(0, 2), seen)
 
 
 def test_the_teacher_guides_and_then_the_student_teaches_itself():
     part, batch = method(guided=2), labels(1, 1)
-    found = [part(flow(favouring(1)), batch)[0, 0, 0].item() for _ in range(4)]
+    found = [part(batch, flow(favouring(1)))[0, 0, 0].item() for _ in range(4)]
     assert found == [3, 3, 1, 1]
     assert part.step == 4
     part.eval()
-    part(flow(favouring(1)), batch)
+    part(batch, flow(favouring(1)))
     assert part.step == 4, "only training counts"
-    assert method(guided=0)(flow(favouring(1)), batch)[0, 0, 0] == 1
+    assert method(guided=0)(batch, flow(favouring(1)))[0, 0, 0] == 1
     again = method(guided=2)
     again.load_state_dict(part.state_dict())
-    assert again.train()(flow(favouring(1)), batch)[0, 0, 0] == 1, "a continued run stays on"
+    assert again.train()(batch, flow(favouring(1)))[0, 0, 0] == 1, "a continued run stays on"
 
 
 def test_the_teachers_refinements_count():
@@ -111,13 +111,13 @@ def test_the_teachers_refinements_count():
             assert torch.equal(images, levels[0])
             return -logits
 
-    given = method((0, 3, 1, 2), refinements=[Turn()])(flow(favouring(1)), labels(1, 1))
+    given = method((0, 3, 1, 2), refinements=[Turn()])(labels(1, 1), flow(favouring(1)))
     assert given[0, 0, 0] == 1  # now the worst of the allowed
 
 
 def test_labels_have_no_graph():
     student = favouring(1).requires_grad_()
-    assert not method(guided=0)(flow(student), labels(1, 1)).requires_grad
+    assert not method(guided=0)(labels(1, 1), flow(student)).requires_grad
     assert not any(p.requires_grad for p in method().parameters())
 
 
@@ -125,7 +125,7 @@ def test_no_picture():
     empty = Flow(torch.zeros(0, 3, 32, 32), [], NAMES, text=Text(torch.eye(4, 3)))
     empty.pixels = torch.zeros(0, 4, 1, 2)
     part = MaskclipLabels(trunk=Whole(), head=Look(torch.zeros(0, 4, 1, 2)))
-    given = part(empty, torch.zeros(0, 32, 32, dtype=torch.int64))
+    given = part(torch.zeros(0, 32, 32, dtype=torch.int64), empty)
     assert given.shape == (0, 32, 32)
 
 
