@@ -23,6 +23,11 @@ LEARNT = Vocabulary(("cat", "red car", "dog"), novel=(False, False, True))
 ASKED = Vocabulary.of(["a small zebra", "kite", "lamp", "cat", "traffic light"])
 
 
+def learning():
+    """Return the configs that train something."""
+    return [path for path in CONFIGS if learns(path)]
+
+
 def identify(path):
     return path.stem
 
@@ -31,6 +36,11 @@ def identify(path):
 def read(path):
     """Return a config as a plain dict; not to be written to."""
     return Config.fromfile(path).to_dict()
+
+
+def learns(path):
+    """Tell whether a config trains something; ``train = None`` says that it only measures."""
+    return read(path).get("train", {}) is not None
 
 
 def without_weights(config):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from contracts import CONFIGS, METHODS, ROOT, build_new, build_tiny, identify
+from contracts import CONFIGS, METHODS, ROOT, build_new, build_tiny, identify, learning
 
 from ovdet.vision import Frozen
 
@@ -17,7 +17,7 @@ def test_each_method_has_a_config_that_uses_it(slug):
     assert own, f"configs/methods/{slug}/ holds no config"
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+@pytest.mark.parametrize("path", learning(), ids=identify)
 def test_gradients_reach_something_and_nothing_frozen(path):
     case = build_tiny(path)
     case.total().backward()
@@ -34,7 +34,7 @@ def test_gradients_reach_something_and_nothing_frozen(path):
     assert not [p for p in case.model.parameters() if p.grad is not None and not p.requires_grad]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+@pytest.mark.parametrize("path", learning(), ids=identify)
 def test_each_trained_part_gets_a_gradient(path):
     """A part that asks for gradients and gets none is dead weight, or a loss is missing."""
     case = build_tiny(path)
@@ -63,7 +63,7 @@ def test_state_dict_goes_round(path):
     assert all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=identify)
+@pytest.mark.parametrize("path", learning(), ids=identify)
 def test_same_seed_same_losses(path):
     first, second = build_tiny(path), build_new(path)
     torch.manual_seed(1)

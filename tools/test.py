@@ -2,6 +2,7 @@
 """Measure a checkpoint on its config's data: novel, base and all classes.
 
 python tools/test.py configs/methods/vild/vild_tiny_stickers.py work_dirs/.../iter_1200.pth
+python tools/test.py configs/methods/maskclip/maskclip_tiny_stickers.py  # nothing was trained
 """
 
 import argparse
@@ -36,9 +37,11 @@ def main(words: list[str] | None = None) -> int:
             entries["val.dataset.skip_bad"] = True
         config = load_config(options.config, entries)
         work_dir = Path(options.work_dir or Path("work_dirs") / f"{Path(options.config).stem}_test")
-        weights = load_checkpoint(options.checkpoint)["model"]  # first: it fails fastest
+        given = options.checkpoint
+        weights = load_checkpoint(given)["model"] if given else None  # first: it fails fastest
         runner = build_runner(config, work_dir, train=False)
-        fill_weights(runner.model, weights, options.checkpoint)
+        if weights is not None:
+            fill_weights(runner.model, weights, given)
         metrics = runner.val()
         atomic_write(work_dir / "metrics.json", encode_metrics(metrics))
     except (ValueError, OSError) as error:
@@ -47,7 +50,8 @@ def main(words: list[str] | None = None) -> int:
         return fail("stopped", 130)
     for line in headlines(metrics):
         print(line)
-    print(f"{options.checkpoint} on {config.val.dataset.get('ann_file', 'the config data')}, in %")
+    measured = options.checkpoint or options.config
+    print(f"{measured} on {config.val.dataset.get('ann_file', 'the config data')}, in %")
     print(format_metrics(metrics))
     print(f"written to {work_dir / 'metrics.json'}")
     return 0
@@ -57,7 +61,11 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description="Measure a checkpoint on its config's data.")
     parser.add_argument("config", help="a file of configs/methods")
-    parser.add_argument("checkpoint", help="weights: .pth or .safetensors")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="weights: .pth or .safetensors; without it what the config itself loads",
+    )
     parser.add_argument("--vocabulary", help="limits or orders the classes: a file, or @lvis-v1")
     parser.add_argument("--work-dir", help="log and metrics.json; work_dirs/<config>_test")
     parser.add_argument("--skip-bad", action="store_true", help="leave out bad annotations")

@@ -100,7 +100,7 @@ class PixelSegmentor(Segmentor):
         losses: dict[str, Tensor] = {}
         if self.criterion is not None:
             if self.labels is not None:
-                labels = self.labels(flow, labels)
+                labels = self.labels(labels, flow)
             logits = stretched(flow.pixels, labels.shape[-2:])
             losses |= self.criterion(logits, labels, asked)
         for objective in self.objectives:
@@ -163,7 +163,7 @@ class PixelSettings:
     Attributes:
         names: (samples, vocabulary) to the PixelQuestion a batch learns from; None asks for every
             name that is not novel.
-        labels: (flow, labels [B, H, W]) to the labels that the criterion reads: what gives a label
+        labels: (labels [B, H, W], flow) to the labels that the criterion reads: what gives a label
             to pixels that have none; None leaves them as they are.
         prompts: (labels [B, H, W], flow) to the Text that the head is asked while it learns, in
             place of ``flow.text``; None asks by name alone.

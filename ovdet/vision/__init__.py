@@ -9,7 +9,7 @@ from ovdet.vision.dpt import DptTrunk, Reassemble
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
-from ovdet.vision.levels import CoarserLevels, LastLevels
+from ovdet.vision.levels import CoarserLevels, LastLevels, MergedLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
 from ovdet.vision.pixels import PixelNorm
 from ovdet.vision.places import PlaceEncoder
@@ -41,6 +41,7 @@ __all__ = [
     "FusionBlock",
     "LastLevels",
     "LevelConv",
+    "MergedLevels",
     "MobileNetTrunk",
     "PixelNorm",
     "PlaceEncoder",

@@ -1,5 +1,6 @@
 """Fewer levels of a trunk, or more."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
@@ -56,3 +57,29 @@ class CoarserLevels(nn.Module):
         for place, step in enumerate(self.steps):
             levels.append(step(levels[-1].relu() if place else levels[-1]))
         return levels
+
+
+@MODELS.register_module()
+class MergedLevels(nn.Module):
+    """All levels of a pyramid added up on the finest one's grid (Panoptic FPN, Kirillov 2019).
+
+    Args:
+        trunk: [B, 3, H, W] to levels of one width; has ``width``.
+
+    Attributes:
+        width: c.
+    """
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.width: int = trunk.width  # type: ignore[assignment]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return one level [B, c, h, w], the mean of all."""
+        finest, *others = self.trunk(images)
+        merged = finest
+        for level in others:
+            size = (finest.shape[-2], finest.shape[-1])
+            merged = merged + F.interpolate(level, size, mode="bilinear", align_corners=False)
+        return [merged / (1 + len(others))]
