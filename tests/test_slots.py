@@ -19,21 +19,27 @@ from ovdet.heads import (
 )
 from ovdet.registry import MODELS
 from ovdet.structures import slots
-from ovdet.text import TextClasses, TokenText, TunedTextClasses
+from ovdet.text import LearntRows, TextClasses, TokenText, TunedTextClasses
 from ovdet.vision import (
     CoarserLevels,
     DeepFusion,
+    DptTrunk,
+    MergedLevels,
+    ProxyTower,
     PyramidTrunk,
     RawAndPyramid,
+    Reassemble,
     SmallVit,
     SwinTrunk,
     TowerPyramid,
+    VitTaps,
 )
 
 FILLINGS = [
     ("TextSlot", TextClasses),
     ("TextSlot", TokenText),
     ("TextSlot", TunedTextClasses),
+    ("TextSlot", LearntRows),
     ("TrunkSlot", PyramidTrunk),
     ("TrunkSlot", CoarserLevels),
     ("TrunkSlot", SwinTrunk),
@@ -41,6 +47,11 @@ FILLINGS = [
     ("TrunkSlot", RawAndPyramid),
     ("TrunkSlot", TowerPyramid),
     ("TrunkSlot", SmallVit),
+    ("TrunkSlot", VitTaps),
+    ("TrunkSlot", DptTrunk),
+    ("TrunkSlot", Reassemble),
+    ("TrunkSlot", MergedLevels),
+    ("TrunkSlot", ProxyTower),
     ("RegionSlot", RpnProposals),
     ("RegionSlot", QueryProposals),
     ("EmbedderSlot", RoiEmbedder),

@@ -18,6 +18,7 @@ from ovdet.heads.query_classify import ConditionClassifier, QueryClassifier
 from ovdet.heads.query_proposals import QueryProposals
 from ovdet.heads.refinements import KeySmooth, Pamr, PromptDenoise
 from ovdet.heads.sets import SetCriterion, SetTerms
+from ovdet.heads.smooth import SmoothedPixelHead
 from ovdet.heads.tokens import TokenDotHead, own_tokens, token_owners
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "SetCriterion",
     "SetTerms",
     "SigmoidClassifier",
+    "SmoothedPixelHead",
     "TokenDotHead",
     "TowerEmbedder",
     "own_tokens",

@@ -5,6 +5,7 @@ from ovdet.losses.classification import PixelCrossEntropy, sigmoid_focal
 from ovdet.losses.contrastive import GroupedInfoNce, InfoNce, PairedInfoNce, masked_infonce
 from ovdet.losses.gathering import gather_rows, gather_tokens
 from ovdet.losses.masks import dice_loss, pair_dice, pair_focal
+from ovdet.losses.pixels import PixelBinaryCrossEntropy
 from ovdet.losses.queue import FeatureQueue
 from ovdet.losses.weak import InBatchBce
 
@@ -14,6 +15,7 @@ __all__ = [
     "InBatchBce",
     "InfoNce",
     "PairedInfoNce",
+    "PixelBinaryCrossEntropy",
     "PixelCrossEntropy",
     "dice_loss",
     "gather_rows",

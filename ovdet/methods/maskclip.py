@@ -3,7 +3,7 @@
 Zhou et al., "Extract Free Dense Labels from CLIP", ECCV 2022, https://arxiv.org/abs/2112.01071,
 Sec. 3.4. MaskCLIP itself (Sec. 3.2 and 3.3) is shared parts: a readout, and refinements.
 
-Slot: the labels of the pixel segmentor, (flow, labels) to labels. Shapes: B images, C classes,
+Slot: the labels of the pixel segmentor, (labels, flow) to labels. Shapes: B images, C classes,
 H W px, h w places.
 """
 
@@ -70,12 +70,12 @@ class MaskclipLabels(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def forward(self, flow: Flow, labels: Tensor) -> Tensor:
+    def forward(self, labels: Tensor, flow: Flow) -> Tensor:
         """Return labels [B, H, W], int64, ``IGNORED`` where a pixel teaches nothing.
 
         Args:
-            flow: Reads images, samples, text, vocabulary and ``pixels``, the student's logits.
             labels: [B, H, W], indices into ``flow.vocabulary``.
+            flow: Reads images, samples, text, vocabulary and ``pixels``, the student's logits.
 
         Raises:
             InputError: If no class is allowed, or a label of a novel class would reach the student.

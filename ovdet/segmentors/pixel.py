@@ -62,6 +62,8 @@ class PixelSegmentor(Segmentor):
         self.settings = settings or PixelSettings()
         self.names = self.settings.names or PixelNames()
         self.labels = self.settings.labels
+        self.prompts = self.settings.prompts
+        self.examples = self.settings.examples
         self.objectives = nn.ModuleList(self.settings.objectives)
 
     def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
@@ -71,6 +73,7 @@ class PixelSegmentor(Segmentor):
         flow = Flow(images, samples, vocabulary, features=self.trunk(images))
         flow.text = self.text(vocabulary)
         flow.encode_words = self.text.encode_words
+        flow.encode_images = getattr(self.trunk, "embed", None)
         return flow
 
     def loss(self, samples: list[Sample], vocabulary: Vocabulary) -> dict[str, Tensor]:
@@ -88,14 +91,16 @@ class PixelSegmentor(Segmentor):
         question: PixelQuestion = self.names(samples, vocabulary)
         flow = self.begin(samples, question.vocabulary)
         device = flow.images.device
+        labels = question.labels.to(device)
         asked = None if question.asked is None else question.asked.to(device)
         flow.text = replace(_text(flow), asked=asked)
+        if self.prompts is not None:
+            flow.text = self.prompts(labels, flow)
         flow.pixels = self.head(flow.features, flow.text, flow.images)
         losses: dict[str, Tensor] = {}
         if self.criterion is not None:
-            labels = question.labels.to(device)
             if self.labels is not None:
-                labels = self.labels(flow, labels)
+                labels = self.labels(labels, flow)
             logits = stretched(flow.pixels, labels.shape[-2:])
             losses |= self.criterion(logits, labels, asked)
         for objective in self.objectives:
@@ -125,9 +130,15 @@ class PixelSegmentor(Segmentor):
         """
         self.check_task(task)
         asked = self.settings.answers.ask(vocabulary)
-        text: Text = self.text(vocabulary if asked.words is None else asked.words)
+        text = self._asked(vocabulary if asked.words is None else asked.words)
         text = text.rows(asked.rows.to(text.classes.device))
         return [self._label(sample, text, asked, vocabulary) for sample in samples]
+
+    def _asked(self, words: Vocabulary) -> Text:
+        if self.examples is None:
+            named: Text = self.text(words)
+            return named
+        return Text(classes=self.examples(self.trunk.embed, words))
 
     def _label(self, sample: Sample, text: Text, asked: Asked, vocabulary: Vocabulary) -> Tensor:
         image = sample.image.to(text.classes.device)
@@ -152,8 +163,12 @@ class PixelSettings:
     Attributes:
         names: (samples, vocabulary) to the PixelQuestion a batch learns from; None asks for every
             name that is not novel.
-        labels: (flow, labels [B, H, W]) to the labels that the criterion reads: what gives a label
+        labels: (labels [B, H, W], flow) to the labels that the criterion reads: what gives a label
             to pixels that have none; None leaves them as they are.
+        prompts: (labels [B, H, W], flow) to the Text that the head is asked while it learns, in
+            place of ``flow.text``; None asks by name alone.
+        examples: (the trunk's ``embed``, words) to class embeddings [Q, D], in place of names, for
+            predictions; None asks by name.
         objectives: Further losses, Flow to {name: scalar}; ``flow.pixels`` holds the logits.
         views: How often a picture is looked at when predicting.
         answers: How its pixels get their labels.
@@ -161,6 +176,8 @@ class PixelSettings:
 
     names: nn.Module | None = None
     labels: nn.Module | None = None
+    prompts: nn.Module | None = None
+    examples: nn.Module | None = None
     objectives: Sequence[nn.Module] = ()
     views: PixelViews = field(default_factory=PixelViews)
     answers: PixelAnswers = field(default_factory=PixelAnswers)

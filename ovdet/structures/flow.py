@@ -73,6 +73,8 @@ class Flow:
         embedders: The branches' embedders, for a method that brings one and asks more of it than
             the slot's signature says.
         encode_words: Words to embeddings [N, D], so that a method may ask about words of its own.
+        encode_images: Pictures [N, 3, S, S], RGB in [0, 1], to embeddings [N, D] in the space of
+            the text, as the trunk leaves them; None where the trunk cannot.
     """
 
     images: Tensor
@@ -93,3 +95,4 @@ class Flow:
     classify: Callable[[Tensor, int], Tensor] | None = None
     embedders: Sequence[nn.Module] = ()
     encode_words: Callable[[Sequence[str]], Tensor] | None = None
+    encode_images: Callable[[Tensor], Tensor] | None = None

@@ -8,6 +8,7 @@ from ovdet.text.encoders import TextEncoder
 from ovdet.text.learned import LearnedPrompts
 from ovdet.text.prompts import clean_names, fill, load_templates
 from ovdet.text.published import OpenClipText, TransformersText
+from ovdet.text.rows import LearntRows
 from ovdet.text.store import VectorStore, cache_folder
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
@@ -19,6 +20,7 @@ __all__ = [
     "Caption",
     "ClipTokenizer",
     "LearnedPrompts",
+    "LearntRows",
     "OpenClipText",
     "TextClasses",
     "TextEncoder",

@@ -5,11 +5,13 @@ from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
 from ovdet.vision.crops import CropTeacher
+from ovdet.vision.dpt import DptTrunk, Reassemble
 from ovdet.vision.dynamic import DynamicBlock
 from ovdet.vision.frozen import Frozen
 from ovdet.vision.fusion import BiAttention, BiFusion, DeepFusion, FusionBlock, LevelConv
 from ovdet.vision.levels import CoarserLevels, LastLevels, MergedLevels
 from ovdet.vision.mobilenet import MobileNetTrunk, RawAndPyramid
+from ovdet.vision.pixels import PixelNorm
 from ovdet.vision.places import PlaceEncoder
 from ovdet.vision.pretrained import load_pretrained
 from ovdet.vision.proxy import ProxyTower
@@ -17,6 +19,7 @@ from ovdet.vision.pyramid import PyramidTrunk
 from ovdet.vision.readouts import ClassEverywhere, SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
+from ovdet.vision.taps import VitTaps
 from ovdet.vision.tower import TowerPyramid
 from ovdet.vision.vit import SmallVit
 
@@ -32,6 +35,7 @@ __all__ = [
     "CoarserLevels",
     "CropTeacher",
     "DeepFusion",
+    "DptTrunk",
     "DynamicBlock",
     "Frozen",
     "FusionBlock",
@@ -39,10 +43,12 @@ __all__ = [
     "LevelConv",
     "MergedLevels",
     "MobileNetTrunk",
+    "PixelNorm",
     "PlaceEncoder",
     "ProxyTower",
     "PyramidTrunk",
     "RawAndPyramid",
+    "Reassemble",
     "ResNetTrunk",
     "SelfSelfAttention",
     "SmallImageEncoder",
@@ -51,6 +57,7 @@ __all__ = [
     "SwinTrunk",
     "TowerPyramid",
     "ValuePath",
+    "VitTaps",
     "WeightedPool",
     "clip_pool",
     "clip_tower",

@@ -246,6 +246,16 @@ class ClipVit(nn.Module):
             tokens = block(tokens)
         return self.ln_post(tokens), grid
 
+    def taps(self, images: Tensor, blocks: Sequence[int]) -> tuple[list[Tensor], tuple[int, int]]:
+        """Return what some blocks, in rising order, give: [B, N, c] each, and (h, w)."""
+        tokens, grid = self.tokens(images)
+        taps = []
+        for index, block in enumerate(self.resblocks[: max(blocks) + 1]):
+            tokens = block(tokens)
+            if index in blocks:
+                taps.append(tokens)
+        return taps, grid
+
     def tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what enters the first block, [B, N, c], and (h, w)."""
         cells = self.conv1(self.pixels(_fit(images, self.stride)))

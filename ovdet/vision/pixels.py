@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ovdet.registry import MODELS
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+@MODELS.register_module()
 class PixelNorm(nn.Module):
     """Centres and scales the colours; adds no key to a state dict.
 

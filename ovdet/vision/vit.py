@@ -123,6 +123,16 @@ class SmallVit(nn.Module):
             tokens = _step(block, tokens)
         return tokens
 
+    def taps(self, images: Tensor, blocks: Sequence[int]) -> tuple[list[Tensor], tuple[int, int]]:
+        """Return what some blocks, in rising order, give: [B, N, c] each, and (h, w)."""
+        tokens, grid = self.first_tokens(images)
+        taps = []
+        for index, block in enumerate(self.resblocks[: max(blocks) + 1]):
+            tokens = _step(block, tokens)
+            if index in blocks:
+                taps.append(tokens)
+        return taps, grid
+
     def first_tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what enters the first block, [B, N, c], and (h, w)."""
         # Channels last is the layout in which a CPU's convolutions are quickest.

@@ -125,7 +125,7 @@ def test_a_batch_without_labels_teaches_nothing():
 
 def test_methods_give_labels_and_losses():
     class Fill(nn.Module):
-        def forward(self, flow, labels):
+        def forward(self, labels, flow):
             assert flow.pixels.shape == (1, 3, 8, 16)
             return torch.full_like(labels, 1)
 

@@ -44,3 +44,12 @@ def test_the_headline_of_the_protocol_comes_first(
     assert tool.main(["config.py", "w.pth", "--work-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == first
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+
+
+def test_without_a_checkpoint_the_config_is_measured_as_it_is(tool, monkeypatch, tmp_path, capsys):
+    config = SimpleNamespace(val=SimpleNamespace(dataset={"ann_file": "val.json"}))
+    runner = SimpleNamespace(model=None, val=lambda: {"semantic/mIoU": 0.25})
+    monkeypatch.setattr("ovdet.engine.load_config", lambda *_: config)
+    monkeypatch.setattr("ovdet.engine.build_runner", lambda *_, **__: runner)
+    assert tool.main(["config.py", "--work-dir", str(tmp_path)]) == 0
+    assert "config.py on val.json" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ovdet.vision import CoarserLevels, LastLevels, PyramidTrunk, SmallTrunk
+from ovdet.vision import CoarserLevels, LastLevels, MergedLevels, PyramidTrunk, SmallTrunk
 
 
 def test_the_coarsest_levels_are_kept():
@@ -27,3 +27,16 @@ def test_coarser_levels_are_added():
     assert torch.equal(levels[1], pyramid(images)[1])
     torch.testing.assert_close(levels[2], part.steps[0](levels[1]))
     torch.testing.assert_close(levels[3], part.steps[1](levels[2].clamp(min=0)))
+
+
+def test_levels_are_merged_on_the_finest_grid():
+    class Pyramid(torch.nn.Module):
+        width = 2
+
+        def forward(self, images):
+            return [images[:, :2], images[:, :2, ::2, ::2] * 0 + 3.0]
+
+    images = torch.rand(1, 3, 8, 12)
+    (merged,) = MergedLevels(Pyramid())(images)
+    torch.testing.assert_close(merged, (images[:, :2] + 3) / 2)
+    assert MergedLevels(Pyramid()).width == 2

@@ -17,22 +17,22 @@ def _attention(name, *pairs, residual=False, ffn=False, sigma=None, **options):
 
 def _rejecting(least):
     """Return a row that leaves pixels without a class whose best name is less probable."""
-    return _attention(f"kk + gauss, none below {least}", "kk", sigma=1.0,
+    return _attention(f"kk + gauss, none below {least}", "kk", sigma=5.0,
                       settings__answers__reject=least)  # fmt: skip
 
 
 variants = [
     _attention("qk, the block as it is (baseline)", "qk", residual=True, ffn=True),
-    dict(name="identity", config=_config, options={"model.trunk.module.readout": dict(type="ValuePath", residual=False, ffn=False)}),
+    dict(name="value path", of="maskclip"),  # identity
     _attention("qk alone", "qk"),
     _attention("qq + kk (SCLIP)", "qq", "kk", residual=True, ffn=True),
     _attention("qq + kk alone", "qq", "kk"),
     _attention("kk alone", "kk"),
-    _attention("kk + gauss (NACLIP)", "kk", sigma=1.0),
-    _attention("kk + gauss of 5 patches", "kk", sigma=5.0),
+    _attention("kk + gauss (NACLIP)", "kk", sigma=5.0),
+    _attention("kk + gauss of 1 patch", "kk", sigma=1.0),
     dict(name="proxy (ProxyCLIP)", config="trainingfree_proxy_tiny_stickers.py"),
-    _attention("kk + gauss in windows", "kk", sigma=1.0, settings__views__window=96),
-    _attention("kk + gauss, PAMR", "kk", sigma=1.0,
+    _attention("kk + gauss in windows", "kk", sigma=5.0, settings__views__window=96),
+    _attention("kk + gauss, PAMR", "kk", sigma=5.0,
                refinements=[dict(type="Pamr", dilations=(2, 4), stride=2)]),
     _rejecting(0.1),
     _rejecting(0.2),

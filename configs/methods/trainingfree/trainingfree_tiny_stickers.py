@@ -9,7 +9,6 @@ _base_ = [
     "../../base/runtime.py",
 ]
 
-# tiny-clip's patches are as large as half a sticker's part: sigma is 1 patch, not 5
-readout = dict(type="SelfSelfAttention", pairs=("kk",), sigma=1.0, residual=False, ffn=False)
+readout = dict(type="SelfSelfAttention", pairs=("kk",), sigma=5.0, residual=False, ffn=False)
 model = dict(trunk=dict(module=dict(readout=readout, keys=False)))
 train = None

@@ -1,0 +1,17 @@
+"""The ablation: a classifier of the seen names, whose rows learn; others get the nearest one's.
+
+python tools/train.py configs/methods/lseg/lseg_rows_tiny_stickers.py  # 1 CPU x 8 images
+"""
+
+_base_ = ["lseg_tiny_stickers.py"]
+
+rows = dict(
+    type="LearntRows",
+    text={{_base_.names}},
+    names="data/stickers-seg/annotations/vocabulary.json",
+    start="random",
+    others="nearest",
+)
+answers = dict(type="PixelAnswers", seen_bias=0.0)
+model = dict(text=dict(_delete_=True, **rows), settings=dict(type="PixelSettings", answers=answers))
+reduced = {"model.text.names": ["cat", "red car"]}  # the names that the tests learn
