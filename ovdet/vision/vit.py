@@ -86,7 +86,7 @@ class SmallVit(nn.Module):
             with a readout the dense level [B, D, h, w], unit norm at each patch, comes last.
         """
         tokens, grid = self.before_last(images)
-        last = self.resblocks[-1]
+        last: Any = self.resblocks[-1]
         levels = [as_map(self.ln_post(_step(last, tokens)), grid)]
         if self.keys:
             levels.append(as_map(key_tokens(last, tokens), grid))

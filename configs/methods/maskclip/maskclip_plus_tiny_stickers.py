@@ -30,7 +30,7 @@ labels = dict(
     trunk={{_base_.image_tower}},
     head={{_base_.cosine}},
     pixels="novel",
-    guided=80,  # a tenth of the steps, as published
+    guided=60,  # a tenth of the steps, as published
 )
 model = dict(
     trunk=dict(_delete_=True, **student),
@@ -43,4 +43,5 @@ model = dict(
 )
 # All labels are read, and those of unseen classes are taken away: what then has none is unseen.
 # In `labels_train_seen` clutter without a name could not be told from it.
-train = dict(iters=800, dataset=dict(label_dir="data/stickers-seg/annotations/labels_train_all"))
+train = dict(iters=600, dataset=dict(label_dir="data/stickers-seg/annotations/labels_train_all"))
+optim = dict(precision="bfloat16")
