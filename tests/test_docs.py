@@ -35,6 +35,16 @@ def test_each_readme_has_a_place_for_what_the_proof_prints(path):
     assert find_table(text) == "| printed |"
 
 
+def test_the_collected_tables_are_those_of_the_readmes():
+    collected = (ROOT / "configs/methods/README.md").read_text(encoding="utf-8")
+    for path in PROOFS:
+        table = find_table(path.with_name("README.md").read_text(encoding="utf-8"))
+        expected = table or f"Not run yet: `python tools/prove.py {path.parent.name} --write`."
+        assert f"({path.parent.name}/README.md)\n\n{expected}\n" in collected, (
+            "python tools/prove.py --all"
+        )
+
+
 @pytest.mark.parametrize("slug", METHODS)
 def test_each_method_module_opens_with_paper_and_slot(slug):
     path = ROOT / f"ovdet/methods/{slug}.py"

@@ -3,7 +3,7 @@
 
 python tools/prove.py vild
 python tools/prove.py vild --write  # the table also goes into the method's README
-python tools/prove.py --all  # collect the tables of all READMEs; run the proofs that have none
+python tools/prove.py --all  # collect the tables of all READMEs into configs/methods/README.md
 """
 
 import argparse
@@ -37,26 +37,23 @@ def main(words: list[str] | None = None) -> int:
     try:
         if not options.all:
             return _prove(options, options.method)
-        _collect(options)
+        _collect()
     except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(f"prove.py: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
 
 
-def _collect(options: argparse.Namespace) -> None:
-    """Write the tables of all READMEs into one file; run the proofs that have none."""
+def _collect() -> None:
+    """Write what the READMEs keep into one file."""
     from ovdet.engine.proof import find_table
     from ovdet.structures import atomic_write
 
-    options.write = True
     tables = []
     for slug in sorted(path.parent.name for path in _METHODS.glob("*/proof.py")):
-        readme = _METHODS / slug / "README.md"
-        if find_table(readme.read_text(encoding="utf-8")) is None:
-            _prove(options, slug)
-        text = find_table(readme.read_text(encoding="utf-8"))
-        tables.append(f"## [{slug}]({slug}/README.md)\n\n{text}\n")
+        text = find_table((_METHODS / slug / "README.md").read_text(encoding="utf-8"))
+        missing = f"Not run yet: `python tools/prove.py {slug} --write`."
+        tables.append(f"## [{slug}]({slug}/README.md)\n\n{text or missing}\n")
     atomic_write(_METHODS / "README.md", "\n".join([_HEAD, *tables]).encode())
 
 
@@ -94,7 +91,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description="Train a method and its ablations, print a table.")
     parser.add_argument("method", nargs="?", help="a folder of configs/methods with a proof.py")
-    parser.add_argument("--all", action="store_true", help="all, into configs/methods/README.md")
+    parser.add_argument("--all", action="store_true", help="collect all tables in one file")
     parser.add_argument("--write", action="store_true", help="also into the method's README")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each")
