@@ -2,7 +2,7 @@
 
 python tools/train.py configs/methods/detpro/detpro_prompts_tiny_stickers.py  # 1 CPU x 32 images
 
-`tools/prove.py detpro` writes the prepared files and runs both stages.
+`tools/prove.py detpro` writes the prepared files and runs it.
 """
 
 _base_ = [

@@ -2,7 +2,7 @@
 
 python tools/train.py configs/methods/detpro/detpro_tiny_stickers.py  # 1 CPU x 8 images
 
-The prompts are those of `detpro_prompts_tiny_stickers.py`; `tools/prove.py detpro` runs both.
+The prompts are those of `detpro_prompts_tiny_stickers.py`, as `tools/prove.py detpro` leaves them.
 """
 
 _base_ = [

@@ -1,16 +1,14 @@
-"""DetPro's smallest proof on stickers-ov: learnt prompts against written ones, then a detector.
+"""DetPro's smallest proof on stickers-ov: learnt prompts against written ones.
 
 python tools/prove.py detpro
 
-The rows of prompts name proposals of the pictures of val by their teacher's embeddings; the rows of
-detectors differ in the prompts alone. Proposals come from the detector of ViLD's proof. The
-baseline is averaged templates, as in the paper's ViLD*. The single template, which ViLD's own row
-has, is in the words that tiny-clip learnt from.
+All rows name proposals of the pictures of val by their teacher's embeddings; the proposals are of
+the detector of ViLD's proof. The baseline is averaged templates, as in the paper's ViLD*. The
+single template is in the words that tiny-clip learnt from.
 """
 
 labeler_of = "vild"
 _PROMPTS = "detpro_prompts_tiny_stickers.py"
-_DETECTOR = "detpro_tiny_stickers.py"
 _load = dict(type="LoadProposals", file="{prepared}")
 _load_val = dict(type="LoadProposals", file="{prepared_val}")
 _measured = {
@@ -39,12 +37,6 @@ def _written(templates):
     return _measured | {"model.text": text, "model.objectives": [], "train": None}
 
 
-def _detector(text):
-    """Return the options of a detector's row with other classes."""
-    jitter = [dict(type="RandomFlip"), dict(type="ColorJitter")]
-    return text | {"train.dataset.transforms": [_load, *jitter]}
-
-
 def _learnt(**options):
     """Return the options of a row with one learnt context."""
     objective = dict(type="DetproPrompts", classes=65, scale=5.0, bands=(0.5,), **options)
@@ -62,31 +54,9 @@ variants = [
     ),
     dict(name="DetPro, soft background", config=_PROMPTS, options=_learnt(), prepared=True),
     dict(name="DetPro, 5 bands", config=_PROMPTS, options=_measured, prepared=True),
-    dict(name="ViLD-ensemble", of="vild"),
-    dict(
-        name="ViLD-ensemble with 63 templates",
-        config=_DETECTOR,
-        options=_detector(
-            {
-                "model.text": dict(
-                    _delete_=True, type="TextClasses", encoder=_tower, templates="vild63"
-                )
-            }
-        ),
-        prepared=True,
-    ),
-    dict(
-        name="ViLD-ensemble with DetPro",
-        config=_DETECTOR,
-        options=_detector({"model.text.file": "{run:DetPro, 5 bands}/weights.safetensors"}),
-        prepared=True,
-    ),
 ]
 figures = {
     "novel top-1": "regions/novel/top1",
     "base top-1": "regions/base/top1",
     "AUROC": "regions/auroc",
-    "novel AP50": "coco/bbox/novel/AP50",
-    "base AP50": "coco/bbox/base/AP50",
-    "all AP50": "coco/bbox/all/AP50",
 }
