@@ -115,6 +115,17 @@ def test_the_sections_can_be_read(path):
             build(change, "transforms")
 
 
+SEGMENTORS = [p for p in CONFIGS if read(p)["model"]["type"] in ("PixelSegmentor", "MaskSegmentor")]
+
+
+@pytest.mark.parametrize("path", SEGMENTORS, ids=identify)
+def test_a_segmentor_says_at_what_size_it_sees_photos(path):
+    """As it is measured; on pictures that are measured as they are stored ``predict`` says it."""
+    config = read(path)
+    sizes = [change for change in transforms(config["val"]) if change["type"] == "Resize"]
+    assert len(sizes) == 1 or {"short", "max"} <= set(config["predict"])
+
+
 def transforms(config):
     """Yield the transforms of all data sets of a config."""
     if isinstance(config, dict):

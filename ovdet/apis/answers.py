@@ -70,12 +70,23 @@ def as_semantic(picture: Picture, labels: Tensor, vocabulary: Vocabulary) -> Sem
 
 
 def as_panoptic(
-    picture: Picture, found: tuple[Tensor, Mapping[int, int]], vocabulary: Vocabulary
+    picture: Picture,
+    found: tuple[Tensor, Mapping[int, int]],
+    vocabulary: Vocabulary,
+    things: tuple[bool, ...] = (),
 ) -> PanopticResult:
-    """Return segment ids [H, W] of a picture, and the class of each, as its result."""
+    """Return segment ids [H, W] of a picture, and the class of each, as its result.
+
+    Args:
+        picture: The picture.
+        found: The ids, and {id: class}.
+        vocabulary: The C classes.
+        things: For each class whether it is countable; empty where that is not known.
+    """
     ids, classes = found
     values = ids.cpu().numpy().astype(np.int32)
-    return PanopticResult(values, dict(classes), vocabulary, picture.pixels, picture.file_name)
+    facts = (picture.pixels, picture.file_name, things)
+    return PanopticResult(values, dict(classes), vocabulary, *facts)
 
 
 def _rles(masks: Tensor, order: Tensor, boxes: Tensor, picture: Picture) -> tuple[Rle, ...]:

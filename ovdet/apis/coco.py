@@ -1,6 +1,7 @@
 """COCO JSON out: pictures, what was found in them, and the categories asked for."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,15 @@ def _area(record: dict[str, Any]) -> float:
 class PanopticFile:
     """A COCO panoptic file that grows by one picture at a time.
 
-    Whether a category is countable is not known of free names, so ``isthing`` is left out.
-
     Args:
         vocabulary: The classes; category ids are its ``category_ids``.
+        things: For each class whether it is countable; ``isthing`` is left out where this is empty.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, things: Sequence[bool] = ()) -> None:
         self._categories = _categories(vocabulary)
+        for category, thing in zip(self._categories, things, strict=bool(things)):
+            category["isthing"] = int(thing)
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 

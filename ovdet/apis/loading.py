@@ -27,14 +27,17 @@ def load(
         model: A name in the zoo, or a config file; ``ovdet-tiny``, the small model that comes
             with ovdet, when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
-            its own.
+            its own, and a config that trains nothing (``train = None``) needs none.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         cache_dir: Where text embeddings are kept; ``OVDET_CACHE`` or the user's cache folder when
             None.
 
+    Pictures go in at the size that the config's ``predict`` names, else at that of the ``Resize``
+    with which it measures.
+
     Raises:
-        InputError: If there is no such model, its files are damaged, a config comes without a
-            checkpoint, or the device is not there.
+        InputError: If there is no such model, its files are damaged, a config that trains comes
+            without a checkpoint, or the device is not there.
     """
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
@@ -45,11 +48,14 @@ def load(
     facts = load_config(config).to_dict()
     if "model" not in facts:
         raise InputError(f"{config}: must describe a model under the key 'model'")
+    if weights is None and facts.get("train", {}) is not None:
+        raise InputError(f"{config}: a config needs its weights, give checkpoint=FILE too")
     detector = build(facts["model"], "model")
     if not (hasattr(detector, "predict") or hasattr(detector, "segment")):
         kind = type(detector).__name__
         raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
-    load_weights(detector, weights)
+    if weights is not None:
+        load_weights(detector, weights)
     slot: Any = getattr(detector, "text", None)
     if cache_dir is not None and hasattr(slot, "bank"):
         slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
@@ -63,21 +69,28 @@ def load(
     return ready
 
 
-def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path, str]:
-    """Return the config, the weights and the name of what was asked for."""
+def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path | None, str]:
+    """Return the config, the weights if any, and the name of what was asked for."""
     if Path(model).suffix != ".py":
         if checkpoint is not None:
             raise InputError(f"checkpoint goes with a config file, got the zoo's {str(model)!r}")
         entry = zoo.find(str(model))
         entry.check()
         return entry.config, entry.weights, entry.name
-    if checkpoint is None:
-        raise InputError(f"{model}: a config needs its weights, give checkpoint=FILE too")
-    return Path(model), Path(checkpoint), Path(model).stem
+    return Path(model), None if checkpoint is None else Path(checkpoint), Path(model).stem
 
 
 def _settings(config: Any, path: Path) -> Settings:
     try:
-        return Settings(**config.get("predict", {}))
+        return Settings(**_measured(config) | config.get("predict", {}))
     except TypeError as error:
         raise InputError(f"{path}: predict: {error}") from error
+
+
+def _measured(config: Any) -> dict[str, int]:
+    """Return the size at which a config measures, where it scales pictures keeping their shape."""
+    dataset = (config.get("val") or {}).get("dataset") or {}
+    for change in dataset.get("transforms", ()):
+        if change.get("type") == "Resize":
+            return {"short": change["short"], "max": change["longest"]}
+    return {}

@@ -17,6 +17,7 @@ from ovdet.apis.result import Result
 from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
 from ovdet.apis.semantic import SemanticResult
 from ovdet.data.transforms import Resize
+from ovdet.ops import unit_norm
 from ovdet.structures import InputError, Sample
 
 Batch = list[tuple[Picture, Sample]]
@@ -258,7 +259,7 @@ class Model:
         """
         with torch.inference_mode():
             embeddings: Tensor = self.detector.text(as_vocabulary(names)).classes
-        return embeddings.cpu()
+        return unit_norm(embeddings.float()).cpu()
 
     def _limits(self, threshold: float | None, top_k: int) -> Limits:
         return Limits(self.settings.threshold if threshold is None else threshold, top_k)

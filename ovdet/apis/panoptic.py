@@ -53,10 +53,12 @@ class PanopticResult:
         vocabulary: The classes that were asked for.
         image: The picture, RGB, uint8, [H, W, 3], upright.
         file_name: Where the picture was read from; empty when it came from memory.
+        things: For each class whether it is countable, so that each object is a segment of its
+            own; empty where that is not known.
 
     Raises:
         InputError: If the map has another size than the picture, its ids are not those of
-            ``classes``, or a class is outside the vocabulary.
+            ``classes``, a class is outside the vocabulary, or ``things`` are not one a class.
     """
 
     ids: NDArray[np.int32]
@@ -64,6 +66,7 @@ class PanopticResult:
     vocabulary: Vocabulary
     image: Pixels
     file_name: str = ""
+    things: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if self.ids.shape != self.image.shape[:2]:
@@ -79,6 +82,11 @@ class PanopticResult:
             raise InputError(f"ids must lie in 1 to {_IDS - 1}, got {min(found)} to {max(found)}")
         if wrong := sorted(set(self.classes.values()) - set(range(len(self.vocabulary)))):
             raise InputError(f"classes must be 0 to {len(self.vocabulary) - 1}, got {wrong[0]}")
+        if len(self.things) not in {0, len(self.vocabulary)}:
+            raise InputError(
+                f"things must have one entry a class, {len(self.vocabulary)}, got "
+                f"{len(self.things)}"
+            )
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -145,7 +153,7 @@ class PanopticResult:
             return
         target = path.with_suffix("") / f"{Path(self.file_name).stem or 'picture'}.png"
         self.save_ids(target)
-        file = PanopticFile(self.vocabulary)
+        file = PanopticFile(self.vocabulary, self.things)
         file.add(self.file_name, self.ids.shape, target.name, self.to_coco())
         file.save(path)
 

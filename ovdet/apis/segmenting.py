@@ -56,19 +56,16 @@ def answer(
         found = module.predict(samples, vocabulary, threshold=limits.threshold, top_k=limits.top_k)
     else:
         found = module.segment(samples, vocabulary, task)
-    return [
-        _convert(task, picture, one, vocabulary, limits)
-        for (picture, _), one in zip(pictures, found, strict=True)
-    ]
-
-
-def _convert(
-    task: str, picture: Picture, found: Any, vocabulary: Vocabulary, limits: Limits
-) -> Answer:
+    pairs = [(picture, one) for (picture, _), one in zip(pictures, found, strict=True)]
     if task == SEMANTIC:
-        return as_semantic(picture, found, vocabulary)
+        return [as_semantic(picture, one, vocabulary) for picture, one in pairs]
     if task == PANOPTIC:
-        return as_panoptic(picture, found, vocabulary)
+        things = module.things(vocabulary)
+        return [as_panoptic(picture, one, vocabulary, things) for picture, one in pairs]
+    return [_objects(picture, one, vocabulary, limits) for picture, one in pairs]
+
+
+def _objects(picture: Picture, found: Any, vocabulary: Vocabulary, limits: Limits) -> Answer:
     if found.masks is None:
         raise InputError("the model finds boxes without masks: ask it with detect()")
     return as_result(picture, found, vocabulary, limits)

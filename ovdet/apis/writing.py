@@ -104,7 +104,7 @@ class Segments:
         target, ids = self._names.give(path), self._maps.give(path)
         result.save(target)
         result.save_ids(ids)
-        self._file = self._file or PanopticFile(result.vocabulary)
+        self._file = self._file or PanopticFile(result.vocabulary, result.things)
         self._file.add(str(path), result.ids.shape, ids.name, result.to_coco())
         return f"{path} -> {target}, {ids}\n{result.table()}"
 

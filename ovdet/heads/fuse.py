@@ -26,7 +26,8 @@ class GeometricScores(nn.Module):
         normalize: Whether a region's scores and its background are scaled to a sum of 1 again. The
             background is what the first branch leaves of 1, so it must be a softmax.
         mean_base: Whether the second branch's probabilities of base classes are all replaced by
-            their mean, for a branch that is believed about novel classes alone.
+            their mean, for a branch that is believed about novel classes alone. Where no class is
+            novel nothing says which were learnt, and the branch is believed about all.
 
     Raises:
         ValueError: If a share lies outside [0, 1].
@@ -58,7 +59,7 @@ class GeometricScores(nn.Module):
         """
         first, second = probabilities
         base = ~novel.to(torch.bool)
-        if self.mean_base and base.any():
+        if self.mean_base and base.any() and not base.all():
             mean = second[:, base].mean(dim=1, keepdim=True)
             second = torch.where(base, mean, second)
         fused = fuse_geometric(

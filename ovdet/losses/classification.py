@@ -1,5 +1,6 @@
 """Losses of logits against labels: those that do not exclude each other, and those of pixels."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -54,11 +55,16 @@ class PixelCrossEntropy(nn.Module):
             logits: [B, C, H, W].
             labels: [B, H, W], int64, ``IGNORED`` where there is none.
             asked: [B, C], True where an image is asked for a class; the others are left out of
-                its softmax. None where all are for all.
+                its softmax, and their pixels out of the loss. None where all are for all.
         """
+        logits = logits.float()
+        if asked is not None:
+            known = F.pad(asked, (0, 1)).gather(1, labels.flatten(1) % (asked.shape[1] + 1))
+            labels = labels.masked_fill(~known.view_as(labels), IGNORED)
         if not bool((labels != IGNORED).any()):
             return {"loss_pixel": logits.sum() * 0}
-        if asked is not None:
-            logits = logits.masked_fill(~asked[:, :, None, None], float("-inf"))
-        loss = F.cross_entropy(logits.float(), labels, ignore_index=IGNORED)
+        if asked is not None:  # finite: of minus infinity alone the gradient is no number
+            hidden = torch.finfo(logits.dtype).min
+            logits = logits.masked_fill(~asked[:, :, None, None], hidden)
+        loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
         return {"loss_pixel": self.weight * loss}

@@ -44,7 +44,7 @@ class PixelAnswers:
         background_words: What stands for the background in place of its name.
         synonyms: Whether each of a class's words is asked for by itself; else they are one.
         seen_bias: Taken from the logits of seen classes where a class is novel: calibrated
-            stacking (Chao et al., https://arxiv.org/abs/1605.04253).
+            stacking (Chao et al., https://arxiv.org/abs/1605.04253). Below 0 they gain.
         sigmoid: Whether each word's probability is its own and not a share among all words.
     """
 

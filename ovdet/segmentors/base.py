@@ -60,6 +60,10 @@ class Segmentor(BaseModel):  # type: ignore[misc]
             return self.loss(samples, self.vocabulary)
         return self.segment(samples, self.vocabulary, self.task)
 
+    def things(self, vocabulary: Vocabulary) -> tuple[bool, ...]:  # noqa: ARG002
+        """Return for each class whether it is countable; empty where that is not told apart."""
+        return ()
+
     def loss(self, samples: list[Sample], vocabulary: Vocabulary) -> dict[str, Tensor]:
         """Return all losses of a batch, ``loss_*``, scalars."""
         raise NotImplementedError

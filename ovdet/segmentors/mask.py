@@ -166,7 +166,7 @@ class MaskSegmentor(Segmentor):
 
     def _instance(self, flow: Flow, image: int, scores: Tensor, void: Tensor) -> Regions:  # noqa: ARG002
         logits, window = _placed(flow, image)
-        things = (~self._stuff(flow)).nonzero().flatten()
+        things = self._things(flow).nonzero().flatten()
         chosen = self.settings
         found = instance_regions(
             scores[:, things], logits, window, top=chosen.top, threshold=chosen.mask_threshold
@@ -181,7 +181,7 @@ class MaskSegmentor(Segmentor):
         kept = (best > self.settings.object_score) & (best > void)
         rule = SegmentRule(self.settings.mask_threshold, self.settings.overlap)
         return panoptic_segments(
-            best[kept], labels[kept], logits[kept], window, self._stuff(flow), rule
+            best[kept], labels[kept], logits[kept], window, ~self._things(flow), rule
         )
 
     def _classes(self, flow: Flow, branch: int) -> Tensor:
@@ -196,10 +196,13 @@ class MaskSegmentor(Segmentor):
     def _novel(self, flow: Flow) -> Tensor:
         return torch.tensor(flow.vocabulary.novel_mask, device=flow.images.device)
 
-    def _stuff(self, flow: Flow) -> Tensor:
+    def things(self, vocabulary: Vocabulary) -> tuple[bool, ...]:
+        """Return for each class whether it is countable: all that the settings do not list."""
         known = set(self.settings.stuff)
-        flags = [name in known for name in flow.vocabulary.names]
-        return torch.tensor(flags, device=flow.images.device)
+        return tuple(name not in known for name in vocabulary.names)
+
+    def _things(self, flow: Flow) -> Tensor:
+        return torch.tensor(self.things(flow.vocabulary), device=flow.images.device)
 
 
 @MODELS.register_module()

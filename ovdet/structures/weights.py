@@ -1,6 +1,8 @@
 """Weights of others: named tensors out of a file, without running what the file says."""
 
+import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from torch import Tensor
 from ovdet.structures.errors import InputError
 from ovdet.structures.files import zoo_folder
 
+_PROJECTION = re.compile(r"(.*)\.([qkv])_proj\.(weight|bias)$")
 _NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
 
 
@@ -42,6 +45,34 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = state[nests[0]]
     tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if _is_dict(state) else {}
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
+
+
+def pack_attention(weights: Mapping[str, Tensor], parts: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return weights whose queries, keys and values stand in one tensor, as torch has them.
+
+    ``<name>.q_proj.weight``, ``k_proj`` and ``v_proj`` become ``<name>.in_proj_weight``, and their
+    biases likewise.
+
+    Args:
+        weights: By name; all that is no such projection stays as it is.
+        parts: How the names begin below which this is done.
+
+    Raises:
+        InputError: If one of the three is missing.
+    """
+    packed: dict[str, Tensor] = {}
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, value in weights.items():
+        match = _PROJECTION.match(name) if name.startswith(parts) else None
+        if match is None:
+            packed[name] = value
+        else:
+            found.setdefault(f"{match[1]}.in_proj_{match[3]}", {})[match[2]] = value
+    for name, three in found.items():
+        if set(three) != set("qkv"):
+            raise InputError(f"{name} needs weights for q, k and v, got {sorted(three)}")
+        packed[name] = torch.cat([three[part] for part in "qkv"])
+    return packed
 
 
 def _is_dict(value: Any) -> bool:

@@ -51,6 +51,12 @@ def test_a_panoptic_file_grows_picture_by_picture(tmp_path):
     }
 
 
+def test_categories_say_whether_they_are_countable(tmp_path):
+    PanopticFile(Vocabulary(("sky", "cat")), (False, True)).save(tmp_path / "x.json")
+    categories = json.loads((tmp_path / "x.json").read_bytes())["categories"]
+    assert [category["isthing"] for category in categories] == [0, 1]
+
+
 def test_ids_become_colours():
     """R + 256 G + 65,536 B."""
     ids = np.array([[0, 255, 256, 65_536, 256**3 - 1]], np.int32)

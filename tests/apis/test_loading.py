@@ -137,12 +137,42 @@ def test_cache_dir_holds_the_text_of_another_process(files, tmp_path):
     [
         ("nothing", r"in the zoo \(ovdet-tiny\) or a config file, got 'nothing'"),
         ("../model_zoo/ovdet-tiny", "in the zoo"),
-        ("no/such.py", "a config needs its weights"),
+        ("no/such.py", r"no/such\.py: there is no such config file"),
     ],
 )
 def test_unknown_models(model, message):
     with pytest.raises(InputError, match=message):
         ovdet.load(model, device="cpu")
+
+
+def test_only_a_config_that_trains_nothing_needs_no_checkpoint(files, tmp_path):
+    with pytest.raises(InputError, match=r"small\.py: a config needs its weights"):
+        ovdet.load(files[0], device="cpu")
+    path = tmp_path / "free.py"
+    path.write_text(CONFIG + "\ntrain = None\n")
+    found = ovdet.load(path, device="cpu").detect(np.zeros((48, 48, 3), np.uint8), ["cat"])
+    assert found.vocabulary.names == ("cat",)
+
+
+RESIZE = """
+val = dict(dataset=dict(transforms=[dict(type="Resize", short=40, longest=100)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (RESIZE, (40, 100, 0.3)),
+        (RESIZE + "predict = dict(max=60, threshold=0.1)", (40, 60, 0.1)),
+        ("val = None", (320, 640, 0.3)),
+        ("val = dict(dataset=dict(transforms=[dict(type='RandomFlip')]))", (320, 640, 0.3)),
+    ],
+)
+def test_pictures_go_in_as_they_are_measured(files, tmp_path, said, expected):
+    path = tmp_path / "sized.py"
+    path.write_text(CONFIG.replace("predict = dict(short=48, max=64, threshold=0.01)", said))
+    settings = ovdet.load(path, checkpoint=files[1], device="cpu").settings
+    assert (settings.short, settings.max, settings.threshold) == expected
 
 
 @pytest.mark.usefixtures("zoo")

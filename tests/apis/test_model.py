@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ovdet.structures import InputError, Vocabulary
+from ovdet.structures import InputError, Text, Vocabulary
 
 
 def test_one_in_one_out_list_in_list_out(model, scene):
@@ -82,6 +82,9 @@ def test_embed_text(model):
     embeddings = model.embed_text(["cat", "red car"])
     assert embeddings.shape == (2, 8)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(2))
+    inner = model.detector.text.forward  # a slot may keep lengths, as for a FiLM
+    model.detector.text.forward = lambda names: Text(3 * inner(names).classes)
+    torch.testing.assert_close(model.embed_text(["cat", "red car"]), embeddings)
 
 
 def test_the_detector_evaluates_without_gradients(model, scene):

@@ -63,12 +63,24 @@ def test_what_is_written_is_a_data_set(tmp_path):
     record = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert record["annotations"][0]["file_name"] == "flag.png"
     assert [category["id"] for category in record["categories"]] == [5, 9, 2, 4]
+    assert not any("isthing" in category for category in record["categories"])
     data = PanopticDataset(str(tmp_path / "found.json"), str(tmp_path / "found"), str(tmp_path))
     assert data.vocabulary.names == NAMES
     assert (data.ids(0) == IDS).all()
     sample = data.stored(0)
     assert (sample.semantic.numpy() == LABELS).all()
     assert sorted(sample.truth.masks.sum(dim=(1, 2)).tolist()) == sorted(AREAS[:3])
+
+
+def test_what_is_countable_is_written(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(PIXELS).save(tmp_path / "in/flag.png")
+    things = (True, False, True, False)
+    result(things=things).save(tmp_path / "found.json")
+    data = PanopticDataset(str(tmp_path / "found.json"), str(tmp_path / "found"), str(tmp_path))
+    assert data.things == things
+    with pytest.raises(InputError, match="things must have one entry a class, 4, got 1"):
+        result(things=(True,))
 
 
 def test_it_is_the_same_as_itself(tmp_path):

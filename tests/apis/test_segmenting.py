@@ -51,6 +51,12 @@ def test_panoptic(segmentor):
     assert [(s.label, s.area) for s in found] == [(" red", 105), ("blue", 94), ("green", 25)]
 
 
+def test_panoptic_says_what_is_countable(segmentor):
+    assert segmentor.segment(PIXELS, NAMES, "panoptic").things == ()
+    segmentor.detector.things = lambda vocabulary: tuple(n == "blue" for n in vocabulary.names)
+    assert segmentor.segment(PIXELS, NAMES, "panoptic").things == (False, True, False, False)
+
+
 @pytest.mark.parametrize("box_masks", [False, True])
 def test_instances(box_masks):
     """Masks over the picture come back as they are, masks over the box are pasted into it."""

@@ -47,3 +47,4 @@ def test_a_branch_that_is_not_believed_about_base_classes_says_their_mean():
     torch.testing.assert_close(fusion([first, second], novel), torch.tensor([[0.2, 0.2, 0.4]]))
     every = torch.tensor([True, True, True])
     torch.testing.assert_close(fusion([first, second], every), second)
+    torch.testing.assert_close(fusion([first, second], ~every), second)  # a vocabulary of any names

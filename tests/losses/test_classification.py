@@ -66,6 +66,22 @@ def test_classes_that_are_not_asked_for_have_no_share():
     torch.testing.assert_close(PixelCrossEntropy()(logits, labels, asked)["loss_pixel"], expected)
 
 
+def test_pixels_of_classes_that_are_not_asked_for_teach_nothing():
+    logits = torch.randn(3, 3, 1, 2, requires_grad=True)
+    labels = torch.tensor([[[0, 2]], [[1, IGNORED]], [[0, 1]]])
+    asked = torch.tensor([[True, True, False], [True, True, True], [False, False, False]])
+    expected = (
+        F.cross_entropy(logits[:1, :2, 0, 0], labels[:1, 0, 0])
+        + F.cross_entropy(logits[1:2, :, 0, 0], labels[1:2, 0, 0])
+    ) / 2
+    loss = PixelCrossEntropy()(logits, labels, asked)["loss_pixel"]
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert torch.isfinite(logits.grad).all()
+    assert not logits.grad[2].any()
+    assert PixelCrossEntropy()(logits, labels, asked & False)["loss_pixel"] == 0
+
+
 def test_no_labelled_pixel_gives_zero_on_the_graph():
     logits = torch.randn(1, 2, 3, 3, requires_grad=True)
     loss = PixelCrossEntropy()(logits, torch.full((1, 3, 3), IGNORED))["loss_pixel"]

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from contracts import ASKED, LEARNT, sample
+from contracts import ASKED, LEARNT, ROOT, build_tiny, sample
 
 from ovdet.heads import CosinePixelHead, SmoothedPixelHead
 from ovdet.losses import PixelCrossEntropy
@@ -88,3 +88,14 @@ def test_bfloat16_step():
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_of_two_names_with_one_row_the_closed_set_says_the_seen_one():
+    """Wherever it stands: else the baseline would read some pairs one way, some the other."""
+    model = build_tiny(ROOT / "configs/methods/lseg/lseg_rows_tiny_stickers.py").model.eval()
+    image = samples()[:1]
+    for order, seen in (([2, 0, 1], {1, 2}), ([0, 1, 2], {0, 1})):
+        names = LEARNT.pick(order)
+        rows = model.text(names).classes
+        assert any(torch.equal(rows[order.index(2)], rows[order.index(i)]) for i in (0, 1))
+        assert set(model.segment(image, names)[0].unique().tolist()) <= seen

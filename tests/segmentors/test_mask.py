@@ -233,6 +233,12 @@ def test_segments_divide_the_picture():
     assert ids[:, [10, 100, 180]].unique(dim=0).tolist() == [[1, 1, 2]]
 
 
+def test_what_the_settings_do_not_list_is_countable():
+    own = segmentor(settings=MaskSettings(stuff=["kite", "sky"]))
+    assert own.things(NAMES) == (True, False, True)
+    assert own.things(OTHERS) == (True, True)
+
+
 def test_instances_are_as_sure_as_their_masks():
     (found,) = striped([0, 0, 1], stuff=["cat"], top=1).segment([wide()], NAMES, "instance")
     assert found.labels.tolist() == [1]

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from ovdet.structures import InputError
-from ovdet.structures.weights import find_weights, read_weights
+from ovdet.structures.weights import find_weights, pack_attention, read_weights
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(7)}
 
@@ -98,3 +98,14 @@ def test_a_path_comes_before_the_zoo(tmp_path, monkeypatch):
     assert find_weights(str(tmp_path / "here.pt")) == tmp_path / "here.pt"
     assert find_weights("here.pt") == tmp_path / "here.pt"
     assert find_weights("none.pt") == tmp_path / "none.pt"
+
+
+def test_attention_is_packed_where_it_is_wanted():
+    three = {f"a.0.{part}_proj.{kind}": torch.full((2,), float(value)) for value, part in
+             enumerate("vkq") for kind in ("weight", "bias")}
+    others = {"b.q_proj.weight": torch.zeros(1), "a.out_proj.weight": torch.ones(1)}
+    packed = pack_attention(three | others, ("a.",))
+    assert set(packed) == {"a.0.in_proj_weight", "a.0.in_proj_bias", *others}
+    assert packed["a.0.in_proj_bias"].tolist() == [2, 2, 1, 1, 0, 0]  # queries, keys, values
+    with pytest.raises(InputError, match=r"b\.in_proj_weight needs .* got \['q'\]"):
+        pack_attention(others, ("a.", "b."))

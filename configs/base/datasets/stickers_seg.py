@@ -5,6 +5,7 @@ Pixels of unseen classes are ignored in training, as inductive zero-shot segment
 
 track = "stickers-seg"
 data_root = "data/stickers-seg"
+predict = dict(short=160, max=320)  # px: its pictures are measured as they are stored
 vocabulary = f"{data_root}/annotations/vocabulary.json"
 
 train = dict(

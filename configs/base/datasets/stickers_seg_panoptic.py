@@ -2,6 +2,7 @@
 
 track = "stickers-seg"
 data_root = "data/stickers-seg"
+predict = dict(short=160, max=320)  # px: its pictures are measured as they are stored
 
 train = dict(
     dataset=dict(

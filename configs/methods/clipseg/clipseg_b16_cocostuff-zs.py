@@ -16,6 +16,7 @@ _base_ = [
 clip_name = "ViT-B-16-quickgelu"
 clip_file = "ViT-B-16.pt"
 size = 352  # px; 22 x 22 tokens
+predict = dict(short=size, max=2 * size)  # photos keep their shape; measured ones are squared
 
 model = dict(
     type="PixelSegmentor",

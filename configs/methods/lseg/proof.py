@@ -14,7 +14,7 @@ def _read(name, **options):
 
 variants = [
     dict(name=_closed, config=_rows),
-    # of two names with one row the seen one wins, unless the unseen is preferred by a hair
+    # of two names with one row the config prefers the seen one by a hair, this the unseen one
     _read("closed set, unseen win ties", **{"model.settings.answers.seen_bias": 1e-3}),
     _read("closed set, random unseen rows", **{"model.text.others": "random"}),
     dict(

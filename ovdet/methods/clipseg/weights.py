@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError, read_json
-from ovdet.structures.weights import read_weights
+from ovdet.structures.weights import pack_attention, read_weights
 
 _UNUSED = re.compile(r"^clip\.logit_scale$|\.position_ids$")
-_PACKED = re.compile(r"(.*)\.([qkv])_proj\.(weight|bias)$")
 
 
 def rename_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -23,25 +21,15 @@ def rename_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ``TransformersText``, the head a ``ClipsegDecoder``.
 
     Raises:
-        InputError: If a weight is none of theirs.
+        InputError: If a weight is none of theirs, or one of an attention is missing.
     """
     keys = read_json(Path(__file__).with_name("keys.json"))
     renamed: dict[str, Tensor] = {}
-    packed: dict[str, dict[str, Tensor]] = {}
     for name, value in weights.items():
-        if _UNUSED.search(name):
-            continue
-        own = _rename(name, keys)
-        part = None if own.startswith("text.") else _PACKED.match(own)
-        if part is not None:
-            packed.setdefault(f"{part[1]}.in_proj_{part[3]}", {})[part[2]] = value
-        else:
+        if not _UNUSED.search(name):
+            own = _rename(name, keys)
             renamed[own] = value.T if own == "trunk.vit.proj" else value
-    for own, parts in packed.items():
-        if set(parts) != set("qkv"):
-            raise InputError(f"{own} needs weights for q, k and v, got {sorted(parts)}")
-        renamed[own] = torch.cat([parts[part] for part in "qkv"])
-    return renamed
+    return pack_attention(renamed, ("trunk.", "head."))
 
 
 def _rename(name: str, keys: Mapping[str, Any]) -> str:

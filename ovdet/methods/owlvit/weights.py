@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError, read_json
-from ovdet.structures.weights import read_weights
+from ovdet.structures.weights import pack_attention, read_weights
 
 _MODELS = ("owlvit", "owlv2")
 _UNUSED = re.compile(r"^(owlvit|owlv2)\.logit_scale$|\.position_ids$|^box_bias$")
@@ -19,9 +19,8 @@ _BLOCK = {
     "layer_norm2.": "ln_2.",
     "mlp.fc1.": "mlp.c_fc.",
     "mlp.fc2.": "mlp.c_proj.",
-    "self_attn.out_proj.": "attn.out_proj.",
+    "self_attn.": "attn.",
 }
-_PACKED = re.compile(r"(.*)self_attn\.([qkv])_proj\.(weight|bias)$")
 
 
 def rename_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -31,28 +30,15 @@ def rename_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ``TransformersText``, the head an ``OwlvitHead``.
 
     Raises:
-        InputError: If a weight is none of theirs.
+        InputError: If a weight is none of theirs, or one of an attention is missing.
     """
     keys = read_json(Path(__file__).with_name("keys.json"))
     renamed: dict[str, Tensor] = {}
-    packed: dict[str, dict[str, Tensor]] = {}
     for name, value in weights.items():
-        if _UNUSED.search(name):
-            continue
-        own = _rename(name, keys)
-        if not own.startswith("trunk.vit."):
-            renamed[own] = value
-        elif part := _PACKED.match(own):
-            packed.setdefault(f"{part[1]}attn.in_proj_{part[3]}", {})[part[2]] = value
-        else:
-            for theirs, ours in _BLOCK.items():
-                own = own.replace(theirs, ours)
+        if not _UNUSED.search(name):
+            own = _rename(name, keys)
             renamed[own] = value.T if own == "trunk.vit.proj" else value
-    for own, parts in packed.items():
-        if set(parts) != set("qkv"):
-            raise InputError(f"{own} needs weights for q, k and v, got {sorted(parts)}")
-        renamed[own] = torch.cat([parts[part] for part in "qkv"])
-    return renamed
+    return pack_attention(renamed, ("trunk.vit.",))
 
 
 def _rename(name: str, keys: Mapping[str, str]) -> str:
@@ -60,7 +46,11 @@ def _rename(name: str, keys: Mapping[str, str]) -> str:
         for model in _MODELS:
             start = theirs.replace("<model>", model)
             if name.startswith(start):
-                return ours + name[len(start) :]
+                own = ours + name[len(start) :]
+                blocks = _BLOCK.items() if own.startswith("trunk.vit.") else ()
+                for inner, outer in blocks:
+                    own = own.replace(inner, outer)
+                return own
     raise InputError(f"'{name}' is no weight of transformers' OWL-ViT or OWLv2")
 
 
