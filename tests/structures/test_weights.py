@@ -101,8 +101,11 @@ def test_a_path_comes_before_the_zoo(tmp_path, monkeypatch):
 
 
 def test_attention_is_packed_where_it_is_wanted():
-    three = {f"a.0.{part}_proj.{kind}": torch.full((2,), float(value)) for value, part in
-             enumerate("vkq") for kind in ("weight", "bias")}
+    three = {
+        f"a.0.{part}_proj.{kind}": torch.full((2,), float(value))
+        for value, part in enumerate("vkq")
+        for kind in ("weight", "bias")
+    }
     others = {"b.q_proj.weight": torch.zeros(1), "a.out_proj.weight": torch.ones(1)}
     packed = pack_attention(three | others, ("a.",))
     assert set(packed) == {"a.0.in_proj_weight", "a.0.in_proj_bias", *others}
