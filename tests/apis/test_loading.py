@@ -135,7 +135,7 @@ def test_cache_dir_holds_the_text_of_another_process(files, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("nothing", r"in the zoo \(ovdet-tiny\) or a config file, got 'nothing'"),
+        ("nothing", r"in the zoo \(ovdet-tiny\), a config file or a folder .*, got 'nothing'"),
         ("../model_zoo/ovdet-tiny", "in the zoo"),
         ("no/such.py", "a config needs its weights"),
     ],
