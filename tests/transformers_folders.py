@@ -97,7 +97,7 @@ def write_grounding(kind, folder):
     )
     torch.manual_seed(0)
     enliven(getattr(transformers, f"{name}ForObjectDetection")(config)).save_pretrained(folder)
-    size = {"shortest_edge": 64, "longest_edge": 96}
+    size = {"shortest_edge": 96, "longest_edge": 160}
     transformers.GroundingDinoImageProcessor(size=size).save_pretrained(folder)
     transformers.BertTokenizer(vocab=word_pieces()).save_pretrained(folder)
     return folder

@@ -13,6 +13,7 @@ from ovdet.structures.weights import read_folder_weights
 CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _PICTURES = ("preprocessor_config.json", "processor_config.json")
+_TOKENS = ("tokenizer.json", "vocab.txt")
 _FAULTS = (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError)
 _SHOWN = 5
 
@@ -94,13 +95,13 @@ class Folder:
         """
         from transformers import AutoTokenizer
 
+        # Asked first: without any, some versions of transformers make an empty tokenizer.
+        if not any((self.path / name).is_file() for name in _TOKENS):
+            raise InputError(f"{self.path}: must hold its tokenizer, {' or '.join(_TOKENS)}")
         try:
             return AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
         except _FAULTS as error:
-            raise InputError(
-                f"{self.path}: must hold its tokenizer (tokenizer.json or vocab.txt) beside "
-                f"{CONFIG}: {_first(error)}"
-            ) from error
+            raise InputError(f"{self.path}: its tokenizer: {_first(error)}") from error
 
 
 def read_folder(path: Path, known: Collection[str]) -> Folder:

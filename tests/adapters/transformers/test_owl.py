@@ -114,9 +114,8 @@ def test_half_precision_stays_near(folder, photos, precision):
     exact = ovdet.load(folder, device="cpu").detect(photos[:2], ["cat"], threshold=0.0)
     model = ovdet.load(folder, device="cpu", precision=precision)
     for one, other in zip(exact, model.detect(photos[:2], ["cat"], threshold=0.0), strict=True):
-        count = min(len(one), len(other))  # one at the rim may fall in or out
-        assert count > 0
-        np.testing.assert_allclose(one.scores[:count], other.scores[:count], atol=0.05)
+        # One at the rim may fall in or out: the best are compared.
+        np.testing.assert_allclose(one.scores[:2], other.scores[:2], atol=0.05)
 
 
 def test_a_stored_half_is_read_as_single(folder, tmp_path):
