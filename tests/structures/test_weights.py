@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from ovdet.structures import InputError
-from ovdet.structures.weights import find_weights, read_weights
+from ovdet.structures.weights import find_weights, read_folder_weights, read_weights
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(7)}
 
@@ -98,3 +98,19 @@ def test_a_path_comes_before_the_zoo(tmp_path, monkeypatch):
     assert find_weights(str(tmp_path / "here.pt")) == tmp_path / "here.pt"
     assert find_weights("here.pt") == tmp_path / "here.pt"
     assert find_weights("none.pt") == tmp_path / "none.pt"
+
+
+def test_a_folder_is_read_in_one_file_or_in_several(tmp_path):
+    names = ("a.safetensors", "b.bin")
+    with pytest.raises(InputError, match=r"must hold weights, one of a\.safetensors, b\.bin"):
+        read_folder_weights(tmp_path, names)
+    for file, name in (("1.bin", "a.weight"), ("2.bin", "b")):
+        torch.save({name: WEIGHTS[name]}, tmp_path / file)
+    index = tmp_path / "b.bin.index.json"
+    index.write_text('{"weight_map": {"a.weight": "1.bin", "b": "2.bin"}}')
+    same(read_folder_weights(tmp_path, names))
+    index.write_text("{}")
+    with pytest.raises(InputError, match="must name its files under 'weight_map'"):
+        read_folder_weights(tmp_path, names)
+    save_file(WEIGHTS, tmp_path / "a.safetensors")
+    same(read_folder_weights(tmp_path, names))
