@@ -51,7 +51,7 @@ class GroundingDetector(FolderDetector):
     ) -> None:
         super().__init__(threshold)
         self.model: Any = model
-        inner = self.model.model
+        inner: Any = model.model
         inner.text_backbone = KeptText(inner.text_backbone)
         inner.backbone.conv_encoder = KeptFeatures(inner.backbone.conv_encoder)
         self.prompts = prompts

@@ -43,7 +43,7 @@ class KeptText(nn.Module):
     def _apply(self, *args: Any, **kwargs: Any) -> "KeptText":
         """Move or cast the weights; what was kept is forgotten."""
         self._known.clear()
-        super()._apply(*args, **kwargs)
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
         return self
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
