@@ -12,7 +12,8 @@ from typing import Any
 
 from mmengine.registry import Registry
 
-_PARTS = ["text", "vision", "losses", "heads", "methods", "recognizers", "detectors", "segmentors"]
+_PARTS = ["text", "vision", "losses", "heads", "methods"]
+_PARTS += ["recognizers", "detectors", "segmentors", "adapters"]
 _METRICS = ["collect", "grounding", "panoptic", "pointing", "recognition", "regions", "semantic"]
 
 MODELS = Registry("models", scope="ovdet", locations=[f"ovdet.{part}" for part in _PARTS])

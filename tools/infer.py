@@ -70,7 +70,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--classes-file", type=Path, metavar="FILE", help="UTF-8 text, one name a line")
     add("--text", metavar="SENTENCE", help='ground its phrases: "[a dog] by [a car]"')
     add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
-    add("--model", metavar="NAME|CONFIG", help="zoo name or config file (default: ovdet-tiny)")
+    add(
+        "--model",
+        metavar="NAME|CONFIG|FOLDER",
+        help="zoo name, config file, or a folder in transformers' format (default: ovdet-tiny)",
+    )
     add("--checkpoint", metavar="FILE", help="weights for a config file")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
     add("--top-k", type=count, metavar="N", help="most objects a picture (100)")

@@ -1,12 +1,14 @@
-"""load: from a name in the zoo, or a config and a checkpoint, to a model ready for use."""
+"""load: from a zoo name, a config and a checkpoint, or a folder, to a model ready for use."""
 
 import logging
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ovdet.apis import zoo
 from ovdet.apis.inputs import pick_device
-from ovdet.apis.model import Model, Settings
+from ovdet.apis.model import PRECISIONS, Model, Settings
 from ovdet.registry import build
 from ovdet.structures import InputError
 from ovdet.text.bank import Bank
@@ -20,25 +22,32 @@ def load(
     checkpoint: str | Path | None = None,
     device: str = "auto",
     cache_dir: str | Path | None = None,
+    precision: str = PRECISIONS[0],
 ) -> Model:
     """Load a detector or a segmentor.
 
     Args:
-        model: A name in the zoo, or a config file; ``ovdet-tiny``, the small model that comes
-            with ovdet, when None.
+        model: A name in the zoo, a config file, or a folder in transformers' format (config.json
+            and safetensors); ``ovdet-tiny``, the small model that comes with ovdet, when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
             its own, and a config that trains nothing (``train = None``) needs none.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         cache_dir: Where text embeddings are kept; ``OVDET_CACHE`` or the user's cache folder when
             None.
+        precision: What it computes in: ``float32``, ``bfloat16`` or ``float16``.
 
     Pictures go in at the size that the config's ``predict`` names, else at that of the ``Resize``
     with which it measures.
 
     Raises:
         InputError: If there is no such model, its files are damaged, a config that trains comes
-            without a checkpoint, or the device is not there.
+            without a checkpoint, a folder holds no architecture that is known, or the device or
+            the precision is not there.
     """
+    if model is not None and Path(model).is_dir():
+        if checkpoint is not None:
+            raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
+        return _load_folder(Path(model), pick_device(device), cache_dir, precision)
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
     from ovdet.engine.config import load_config
@@ -56,10 +65,8 @@ def load(
         raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
     if weights is not None:
         load_weights(detector, weights)
-    slot: Any = getattr(detector, "text", None)
-    if cache_dir is not None and hasattr(slot, "bank"):
-        slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
-    ready = Model(detector, _settings(facts, config), chosen, name)
+    _keep_text(detector, cache_dir)
+    ready = Model(detector, _settings(facts, config), chosen, name, precision)
     if model is None:
         _LOG.warning(
             "using %s, the small model that comes with ovdet; for a strong one train a config of "
@@ -67,6 +74,25 @@ def load(
             zoo.DEFAULT,
         )
     return ready
+
+
+def _load_folder(
+    path: Path, device: torch.device, cache_dir: str | Path | None, precision: str
+) -> Model:
+    from ovdet.adapters import load_folder
+
+    module: Any = load_folder(path)
+    _keep_text(module, cache_dir)
+    threshold = getattr(module, "threshold", Settings.threshold)
+    settings = Settings(short=None, threshold=threshold)
+    return Model(module, settings, device, path.resolve().name, precision)
+
+
+def _keep_text(module: Any, cache_dir: str | Path | None) -> None:
+    """Have a model's text kept in a folder of the caller's, where it keeps any."""
+    slot: Any = getattr(module, "text", None)
+    if cache_dir is not None and hasattr(slot, "bank"):
+        slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
 
 
 def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path | None, str]:

@@ -16,7 +16,7 @@ from ovdet.apis.panoptic import PanopticResult
 from ovdet.apis.result import Result
 from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
 from ovdet.apis.semantic import SemanticResult
-from ovdet.data.transforms import Resize
+from ovdet.data.transforms import Resize, Transform
 from ovdet.ops import unit_norm
 from ovdet.structures import InputError, Sample
 
@@ -24,6 +24,7 @@ Batch = list[tuple[Picture, Sample]]
 T = TypeVar("T")
 
 DETECT = "detect"
+PRECISIONS = ("float32", "bfloat16", "float16")
 _TOP = 100  # most objects a picture when the caller says nothing
 
 
@@ -32,12 +33,13 @@ class Settings:
     """How a detector or a segmentor wants to be used.
 
     Attributes:
-        short: Side, px, that a picture's shorter side is scaled to.
+        short: Side, px, that a picture's shorter side is scaled to; None leaves pictures as they
+            are, for a model that sizes them itself.
         max: Most px of the longer side; it wins over ``short``.
         threshold: Least score of an object shown when the caller names none.
     """
 
-    short: int = 320
+    short: int | None = 320
     max: int = 640
     threshold: float = 0.3
 
@@ -52,16 +54,33 @@ class Model:
         settings: Input size and threshold.
         device: Where it runs.
         name: What messages call it.
+        precision: What it computes in: ``float32``, or ``bfloat16`` or ``float16``, in which case
+            weights stay as they are and each operation picks what is safe (autocast).
+
+    Raises:
+        InputError: If there is no such precision.
     """
 
+    _resize: Transform
+
     def __init__(
-        self, detector: Any, settings: Settings, device: torch.device, name: str = "model"
+        self,
+        detector: Any,
+        settings: Settings,
+        device: torch.device,
+        name: str = "model",
+        precision: str = PRECISIONS[0],
     ) -> None:
+        if precision not in PRECISIONS:
+            raise InputError(f"precision must be one of {PRECISIONS}, got {precision!r}")
         self.detector = detector.to(device).eval()
         self.device = device
         self.settings = settings
         self.name = name
-        self._resize = Resize(settings.short, settings.max)
+        self.precision = precision
+        self._resize = _as_it_is
+        if settings.short is not None:
+            self._resize = Resize(settings.short, settings.max)
 
     def to(self, device: str) -> "Model":
         """Move the model to another device and return it.
@@ -255,8 +274,11 @@ class Model:
         """Return the embeddings of names, [C, D], unit norm, on the CPU.
 
         Raises:
-            InputError: If a name is blank or stands twice, or there is none.
+            InputError: If a name is blank or stands twice, there is none, or the model only reads
+                names together with a picture.
         """
+        if not hasattr(self.detector, "text"):
+            raise InputError(f"{self.name} reads names beside a picture, it has no vectors of them")
         with torch.inference_mode():
             embeddings: Tensor = self.detector.text(as_vocabulary(names)).classes
         return unit_norm(embeddings.float()).cpu()
@@ -280,5 +302,11 @@ class Model:
 
     def _work(self, pictures: list[Picture], work: Callable[[Batch], list[T]]) -> list[T]:
         rng = np.random.default_rng(0)  # resizing draws nothing
-        with torch.inference_mode():
+        kind, half = getattr(torch, self.precision), self.precision != PRECISIONS[0]
+        with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=half):
             return work([(p, self._resize(p.to_sample(), rng)) for p in pictures])
+
+
+def _as_it_is(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 - a Transform
+    """Return the sample."""
+    return sample

@@ -57,8 +57,13 @@ def find(name: str) -> ZooEntry:
     folder = zoo_folder()
     path = folder / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
+        from ovdet.adapters import ARCHITECTURES  # whoever names a model it has need not wait
+
         known = ", ".join(sorted(entry.stem for entry in folder.glob("*.yml"))) or "none"
-        raise InputError(f"model must be in the zoo ({known}) or a config file, got {name!r}")
+        raise InputError(
+            f"model must be in the zoo ({known}), a config file or a folder in transformers' "
+            f"format ({', '.join(sorted(ARCHITECTURES))}), got {name!r}"
+        )
     facts = _read(path)
     places = [base / facts["config"] for base in (folder.parent, folder)]
     config = next((place for place in places if place.is_file()), None)

@@ -40,7 +40,8 @@ class DenseDetector(Detector):
     """Boxes and names at every place, without proposals.
 
     Args:
-        trunk: [B, 3, H, W], RGB in [0, 1], to levels [B, c, h, w], finest first.
+        trunk: [B, 3, H, W], RGB in [0, 1], to levels [B, c, h, w], finest first. Pictures are
+            padded to multiples of its ``stride``, px; 32 where it has none.
         text: Vocabulary to Text.
         head: (levels, text, images) to a ``DensePrediction``. It also has ``scores(logits, text)``,
             which turns logits into class scores [B, P, C] in [0, 1], and, unless there is a
@@ -87,7 +88,8 @@ class DenseDetector(Detector):
 
     def _look(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
         device = next(self.parameters()).device
-        images = batch_images(samples, stride=32).to(device)
+        multiple: int = getattr(self.trunk, "stride", 32)
+        images = batch_images(samples, stride=multiple).to(device)
         flow = Flow(images, samples, vocabulary, features=self.trunk(images))
         flow.encode_words = self.text.encode_words
         return flow

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ovdet.structures.errors import InputError
-from ovdet.structures.files import zoo_folder
+from ovdet.structures.files import read_json, zoo_folder
 
 _PROJECTION = re.compile(r"(.*)\.([qkv])_proj\.(weight|bias)$")
 _NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
@@ -73,6 +73,37 @@ def pack_attention(weights: Mapping[str, Tensor], parts: tuple[str, ...]) -> dic
             raise InputError(f"{name} needs weights for q, k and v, got {sorted(three)}")
         packed[name] = torch.cat([three[part] for part in "qkv"])
     return packed
+
+
+def read_folder_weights(folder: Path, names: Sequence[str]) -> dict[str, Tensor]:
+    """Read the weights that a folder holds, in one file or in several listed by an index.
+
+    Args:
+        folder: With the files.
+        names: What the file may be called; the first one there is read. Its index, where there are
+            several files, is called the same with ``.index.json`` behind.
+
+    Raises:
+        InputError: If there is none of them, or one cannot be read.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return read_weights(folder / name)
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            return _read_parts(index)
+    raise InputError(f"{folder}: must hold weights, one of {', '.join(names)}")
+
+
+def _read_parts(index: Path) -> dict[str, Tensor]:
+    record = read_json(index)
+    places = record.get("weight_map") if _is_dict(record) else None
+    if not isinstance(places, dict):
+        raise InputError(f"{index}: must name its files under 'weight_map'")
+    weights: dict[str, Tensor] = {}
+    for name in sorted(set(places.values())):
+        weights |= read_weights(index.with_name(Path(name).name))
+    return weights
 
 
 def _is_dict(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Published CLIP text towers, through the packages that define them. Nothing is downloaded."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
-from ovdet.structures.weights import find_weights, read_weights
+from ovdet.structures.clip_files import ClipWeights, read_clip
+from ovdet.structures.weights import find_weights
 from ovdet.text.encoders import TextEncoder, at_ends
 from ovdet.text.tokenizer import END
 
@@ -18,28 +20,32 @@ _VOCABULARY = END + 1
 
 @MODELS.register_module()
 class OpenClipText(TextEncoder):
-    """The text tower of a model open_clip knows.
+    """CLIP's text tower as open_clip builds it, with weights of whatever source.
 
     Args:
-        name: open_clip's name of the model. OpenAI's own weights need a ``-quickgelu`` one.
-        weights: A checkpoint of the whole model or its text tower, a path or a name in the zoo:
-            safetensors, a pickle of plain tensors or OpenAI's archive. Random without it.
+        name: open_clip's name of the model. OpenAI's own weights need a ``-quickgelu`` one. None
+            takes the sizes of the weights.
+        weights: A checkpoint of the whole model or its text tower, or its folder, a path or a name
+            in the zoo, as ``read_clip`` reads it. Random without it.
 
     Raises:
         InputError: If the name is unknown, the model reads other tokens than CLIP's or appends a
-            class token (CoCa), or the file does not hold its text tower.
+            class token (CoCa), the file does not hold its text tower, or there is neither name nor
+            file.
     """
 
-    def __init__(self, name: str, weights: str | None = None) -> None:
-        dim, config, quick = _open_clip_config(name)
+    def __init__(self, name: str | None = None, weights: str | None = None) -> None:
+        known = None if weights is None else read_clip(find_weights(weights))
+        dim, config, quick = _sizes_of(known) if name is None else _open_clip_config(name)
         context, causal = config.get("context_length", 77), not config.get("no_causal_mask", False)
-        super().__init__(dim, context, name, causal=causal)
+        identity = name or f"quick {quick} heads {config['heads']}"
+        super().__init__(dim, context, identity, causal=causal)
         # The tower alone: create_model would build the image tower with it.
         from open_clip.model import _build_text_tower
 
         self.tower: nn.Module = _build_text_tower(dim, config, quick_gelu=quick)
-        if weights is not None:
-            _fill(self.tower, find_weights(weights), name)
+        if known is not None:
+            _fill(self.tower, known, name or "CLIP")
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """Look up the ids [N, T] in the token table: [N, T, W]."""
@@ -129,16 +135,37 @@ def _open_clip_config(name: str) -> tuple[int, dict[str, Any], bool]:
     return model["embed_dim"], config, model.get("quick_gelu", False)
 
 
-def _fill(tower: nn.Module, path: Path, name: str) -> None:
-    state = read_weights(path)
-    if any(key.startswith("text.") for key in state):
-        state = {k.removeprefix("text."): v for k, v in state.items() if k.startswith("text.")}
-    own = tower.state_dict().keys()
+def _sizes_of(known: ClipWeights | None) -> tuple[int, dict[str, Any], bool]:
+    """Return D, open_clip's options of the text tower, and whether it uses QuickGELU."""
+    if known is None:
+        raise InputError("a text tower needs a name, a file of weights, or both")
+    weights, quick = known.text, known.activation()
     try:
-        tower.load_state_dict({key: value for key, value in state.items() if key in own})
+        words, width = weights["token_embedding.weight"].shape
+        hidden = len(weights["transformer.resblocks.0.mlp.c_fc.weight"])
+        context, dim = len(weights["positional_embedding"]), weights["text_projection"].shape[1]
+    except KeyError as error:
+        raise InputError(f"{known.place}: holds no text tower, it lacks {error}") from error
+    if words != _VOCABULARY:
+        raise InputError(f"{known.place}: must read CLIP's {_VOCABULARY} tokens, got {words}")
+    blocks = (re.match(r"transformer\.resblocks\.(\d+)\.", name) for name in weights)
+    config = {
+        "context_length": context,
+        "vocab_size": words,
+        "width": width,
+        "heads": width // known.text_head,
+        "layers": len({block[1] for block in blocks if block}),
+        "mlp_ratio": hidden / width,
+    }
+    return dim, config, quick
+
+
+def _fill(tower: nn.Module, known: ClipWeights, name: str) -> None:
+    try:
+        tower.load_state_dict(known.text)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
-        raise InputError(f"{path}: is not the text tower of '{name}': {first}") from error
+        raise InputError(f"{known.place}: is not the text tower of '{name}': {first}") from error
 
 
 def _from_config(config: dict[str, Any]) -> Any:

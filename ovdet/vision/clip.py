@@ -1,10 +1,12 @@
-"""CLIP's image towers by name, and whole pictures to embeddings with any of them.
+"""CLIP's image towers by name or by file, and whole pictures to embeddings with any of them.
 
 The towers themselves: ``clip_resnet.py`` and ``clip_vit.py``. Nothing is downloaded.
 """
 
 import difflib
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 from ovdet.ops.similarity import unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
+from ovdet.structures.clip_files import ClipWeights, read_clip
+from ovdet.structures.weights import find_weights
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.pretrained import load_pretrained
@@ -26,7 +30,7 @@ _PLAIN = {"image_size", "layers", "width", "patch_size", "head_width"}  # what o
 
 @MODELS.register_module(name="ClipTower")
 def clip_tower(
-    name: str,
+    name: str | None = None,
     weights: str | None = None,
     *,
     blocks: Sequence[int] = (),
@@ -40,8 +44,10 @@ def clip_tower(
 
     Args:
         name: open_clip's name of the model, as for ``OpenClipText``: ``RN50-quickgelu``,
-            ``ViT-B-16-quickgelu``. OpenAI's own weights need a ``-quickgelu`` one.
-        weights: A file of the whole model, a path or a name in the zoo; random without it.
+            ``ViT-B-16-quickgelu``. OpenAI's own weights need a ``-quickgelu`` one. None takes the
+            sizes of the weights.
+        weights: A file of the whole model or its folder, a path or a name in the zoo, as
+            ``read_clip`` reads it; random without it.
         blocks: Of a ViT: the blocks whose tokens are levels too.
         readout: Of a ViT: what the dense level is made of.
         pooled: Of a ResNet: whether its attention pool is a part of it.
@@ -50,10 +56,11 @@ def clip_tower(
         frozen: Whether nothing learns.
 
     Raises:
-        InputError: If the name is unknown, the tower is of another kind, or the file holds other
-            weights.
+        InputError: If the name is unknown, the tower is of another kind, the file holds other
+            weights, or there is neither name nor file.
     """
-    dim, sizes, quick = _sizes(name)
+    known = None if weights is None else read_clip(find_weights(weights))
+    dim, sizes, quick = _sizes_of(known) if name is None else _sizes(name)
     tower: ClipResNet | ClipVit
     if isinstance(sizes["layers"], list):
         pool = _pool(dim, sizes) if pooled else None
@@ -62,8 +69,8 @@ def clip_tower(
     else:
         shape = _shape(dim, sizes, quick=quick)
         tower = ClipVit(shape, blocks=blocks, readout=readout, keys=keys, frozen=frozen)
-    if weights is not None:
-        load_pretrained(tower, weights, PREFIX, () if pooled else _TRUNK)
+    if known is not None:
+        _fill(tower, known, () if pooled else _TRUNK)
     return tower
 
 
@@ -92,8 +99,10 @@ class ClipImageEncoder(nn.Module):
     """Whole pictures to embeddings: what CLIP says to a picture.
 
     Args:
-        tower: A ``ClipResNet`` with a pool or a ``ClipVit``, or open_clip's name of a model.
-        weights: Where ``tower`` is a name: a file of the whole model; random without it.
+        tower: A ``ClipResNet`` with a pool or a ``ClipVit``, or open_clip's name of a model; None
+            takes the sizes of the weights.
+        weights: Where ``tower`` is not finished: the whole model, as for ``ClipTower``; random
+            without it.
 
     Attributes:
         dim: D.
@@ -104,11 +113,11 @@ class ClipImageEncoder(nn.Module):
             ``ClipTower``.
     """
 
-    def __init__(self, tower: nn.Module | str, weights: str | None = None) -> None:
+    def __init__(self, tower: nn.Module | str | None = None, weights: str | None = None) -> None:
         super().__init__()
-        if not isinstance(tower, str) and weights is not None:
+        if isinstance(tower, nn.Module) and weights is not None:
             raise InputError("weights are for a tower that is named; this one is finished")
-        built: Any = clip_tower(tower, weights) if isinstance(tower, str) else tower
+        built: Any = tower if isinstance(tower, nn.Module) else clip_tower(tower, weights)
         if built.dim is None:
             raise InputError("an encoder needs a tower with a pool, this one has none")
         self.tower = built
@@ -135,7 +144,61 @@ def _shape(dim: int, sizes: dict[str, Any], *, quick: bool) -> ClipVitShape:
         dim=dim,
         grid=sizes["image_size"] // sizes["patch_size"],
         quick=quick,
+        hidden=sizes.get("hidden"),
     )
+
+
+def _fill(tower: nn.Module, known: ClipWeights, parts: Sequence[str] = ()) -> None:
+    """Fill a tower; of a whole one's weights those whose names begin with one of ``parts``."""
+    starts = tuple(parts) or ("",)
+    own = {name: value for name, value in known.image.items() if name.startswith(starts)}
+    try:
+        tower.load_state_dict(own)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise InputError(
+            f"{known.place}: is not a {type(tower).__name__} at '{PREFIX}': {first}"
+        ) from error
+
+
+def _sizes_of(known: ClipWeights | None) -> tuple[int, dict[str, Any], bool]:
+    """Return D, the sizes of the image tower, and whether it uses QuickGELU, from its weights."""
+    if known is None:
+        raise InputError("a tower needs a name, a file of weights, or both")
+    weights, quick = known.image, known.activation()
+    try:
+        if "layer1.0.conv1.weight" in weights:
+            return *_resnet_sizes(weights), quick
+        return *_vit_sizes(weights, known.head), quick
+    except KeyError as error:
+        raise InputError(f"{known.place}: holds no image tower, it lacks {error}") from error
+
+
+def _resnet_sizes(weights: Mapping[str, Tensor]) -> tuple[int, dict[str, Any]]:
+    cells = len(weights["attnpool.positional_embedding"]) - 1
+    stages = [_count(weights, rf"layer{stage}\.(\d+)\.") for stage in range(1, 5)]
+    width = len(weights["layer1.0.conv1.weight"])
+    sizes = {"layers": stages, "width": width, "image_size": 32 * math.isqrt(cells)}
+    return len(weights["attnpool.c_proj.weight"]), sizes
+
+
+def _vit_sizes(weights: Mapping[str, Tensor], head: int) -> tuple[int, dict[str, Any]]:
+    width, _, patch, _ = weights["conv1.weight"].shape
+    cells = len(weights["positional_embedding"]) - 1
+    sizes = {
+        "layers": _count(weights, r"transformer\.resblocks\.(\d+)\."),
+        "width": width,
+        "patch_size": patch,
+        "image_size": patch * math.isqrt(cells),
+        "head_width": head,
+        "hidden": len(weights["transformer.resblocks.0.mlp.c_fc.weight"]),
+    }
+    return weights["proj"].shape[1], sizes
+
+
+def _count(weights: Mapping[str, Tensor], pattern: str) -> int:
+    """Return how many numbers there are in names that begin as a pattern says."""
+    return len({found[1] for name in weights if (found := re.match(pattern, name))})
 
 
 def _sizes(name: str) -> tuple[int, dict[str, Any], bool]:

@@ -69,14 +69,16 @@ class ClipBlock(nn.Module):
         width: c.
         heads: Attention heads.
         quick: Whether the activation is QuickGELU.
+        hidden: Width between the two linear maps; 4 c where None.
     """
 
-    def __init__(self, width: int, heads: int, *, quick: bool) -> None:
+    def __init__(self, width: int, heads: int, *, quick: bool, hidden: int | None = None) -> None:
         super().__init__()
+        hidden = hidden or 4 * width
         self.ln_1 = nn.LayerNorm(width)
         self.attn = ClipAttention(width, heads)
         self.ln_2 = nn.LayerNorm(width)
-        widen, narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        widen, narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
         bend: nn.Module = QuickGelu() if quick else nn.GELU()
         steps = [("c_fc", widen), ("gelu", bend), ("c_proj", narrow)]
         self.mlp = nn.Sequential(OrderedDict(steps))
@@ -101,6 +103,7 @@ class ClipVitShape:
         dim: D.
         grid: Patches a side of the pictures it was trained on, to which the positions belong.
         quick: Whether the activation is QuickGELU (OpenAI's weights) or GELU.
+        hidden: Width between the two linear maps of a block; 4 c where None.
     """
 
     patch: int = 32
@@ -110,6 +113,7 @@ class ClipVitShape:
     dim: int = 512
     grid: int = 7
     quick: bool = True
+    hidden: int | None = None
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -178,7 +182,10 @@ class ClipVit(nn.Module):
         self.class_embedding = nn.Parameter(torch.randn(width) * std)
         self.positional_embedding = nn.Parameter(torch.randn(shape.grid**2 + 1, width) * std)
         self.ln_pre = nn.LayerNorm(width)
-        stack = [ClipBlock(width, shape.heads, quick=shape.quick) for _ in range(shape.layers)]
+        stack = [
+            ClipBlock(width, shape.heads, quick=shape.quick, hidden=shape.hidden)
+            for _ in range(shape.layers)
+        ]
         self.transformer = nn.ModuleDict({"resblocks": nn.ModuleList(stack)})
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.randn(width, shape.dim) * std)

@@ -111,6 +111,17 @@ def test_config_and_checkpoint_detect_with_swapped_vocabularies(files):
     assert len(model.detect(image, ["cat"], threshold=1.0)) == 0
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_finds_about_the_same(files, precision):
+    exact = ovdet.load(files[0], checkpoint=files[1], device="cpu")
+    half = ovdet.load(files[0], checkpoint=files[1], device="cpu", precision=precision)
+    image = np.random.default_rng(0).integers(0, 256, (70, 50, 3), dtype=np.uint8)
+    found = half.detect(image, ["cat", "dog"], threshold=0.0, top_k=5)
+    best = exact.detect(image, ["cat", "dog"], threshold=0.0, top_k=5)
+    assert found.masks.shape == (5, 70, 50)
+    np.testing.assert_allclose(found.scores, best.scores, atol=0.05)
+
+
 def test_the_second_call_encodes_none(files):
     model = ovdet.load(files[0], checkpoint=files[1], device="cpu")
     names = [f"thing {i}" for i in range(200)]
@@ -135,7 +146,7 @@ def test_cache_dir_holds_the_text_of_another_process(files, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("nothing", r"in the zoo \(ovdet-tiny\) or a config file, got 'nothing'"),
+        ("nothing", r"in the zoo \(ovdet-tiny\), a config file or a folder .*, got 'nothing'"),
         ("../model_zoo/ovdet-tiny", "in the zoo"),
         ("no/such.py", r"no/such\.py: there is no such config file"),
     ],

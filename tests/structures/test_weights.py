@@ -6,7 +6,12 @@ import torch
 from safetensors.torch import save_file
 
 from ovdet.structures import InputError
-from ovdet.structures.weights import find_weights, pack_attention, read_weights
+from ovdet.structures.weights import (
+    find_weights,
+    pack_attention,
+    read_folder_weights,
+    read_weights,
+)
 
 WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(7)}
 
@@ -112,3 +117,19 @@ def test_attention_is_packed_where_it_is_wanted():
     assert packed["a.0.in_proj_bias"].tolist() == [2, 2, 1, 1, 0, 0]  # queries, keys, values
     with pytest.raises(InputError, match=r"b\.in_proj_weight needs .* got \['q'\]"):
         pack_attention(others, ("a.", "b."))
+
+
+def test_a_folder_is_read_in_one_file_or_in_several(tmp_path):
+    names = ("a.safetensors", "b.bin")
+    with pytest.raises(InputError, match=r"must hold weights, one of a\.safetensors, b\.bin"):
+        read_folder_weights(tmp_path, names)
+    for file, name in (("1.bin", "a.weight"), ("2.bin", "b")):
+        torch.save({name: WEIGHTS[name]}, tmp_path / file)
+    index = tmp_path / "b.bin.index.json"
+    index.write_text('{"weight_map": {"a.weight": "1.bin", "b": "2.bin"}}')
+    same(read_folder_weights(tmp_path, names))
+    index.write_text("{}")
+    with pytest.raises(InputError, match="must name its files under 'weight_map'"):
+        read_folder_weights(tmp_path, names)
+    save_file(WEIGHTS, tmp_path / "a.safetensors")
+    same(read_folder_weights(tmp_path, names))

@@ -110,9 +110,13 @@ class Trap:
     [
         (
             lambda file: torch.save({"other.weight": torch.zeros(2)}, file),
+            r"holds 1 weights that CLIP does not have: other\.weight",
+        ),
+        (
+            lambda file: torch.save({"ln_final.weight": torch.zeros(2)}, file),
             "is not the text tower of",
         ),
-        (lambda file: torch.save([1, 2], file), "is not the text tower of"),
+        (lambda file: torch.save([1, 2], file), "holds no weights of CLIP"),
         (lambda file: file.write_bytes(b"short"), "cannot be read as weights"),
         (lambda file: file.write_bytes(b""), "cannot be read as weights"),
         (lambda file: file.write_bytes(pickle.dumps(Trap())), "cannot be read as weights"),

@@ -29,6 +29,9 @@ class OwlvitTrunk(nn.Module):
         size: Pictures are padded with black on the right and below to this side, px. The positions
             are stretched to that grid once and learn there; None takes pictures as they come.
 
+    Attributes:
+        stride: Side of a patch, px.
+
     Raises:
         ValueError: If ``size`` is no multiple of the patch; from ``forward``, if a picture is
             larger than ``size``.
@@ -41,6 +44,7 @@ class OwlvitTrunk(nn.Module):
         self.vit: Any = tower
         self.norm = nn.LayerNorm(tower.ln_post.normalized_shape[0])
         self.size = size
+        self.stride: int = tower.stride
         if size is not None:
             self._stretch(size)
 
