@@ -1,0 +1,1 @@
+"""What others have built, under our slots. Nothing here is imported before a config names it."""
