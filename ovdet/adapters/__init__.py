@@ -1,1 +1,5 @@
-"""What others have built, under our slots. Nothing here is imported before a config names it."""
+"""What others have built, under our slots. Nothing below imports it before a config asks for it."""
+
+from ovdet.adapters.mmdet import MmdetDetector, MmdetText, MmdetTrunk
+
+__all__ = ["MmdetDetector", "MmdetText", "MmdetTrunk"]

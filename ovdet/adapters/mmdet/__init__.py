@@ -5,5 +5,9 @@ itself takes seconds to import and is imported where a config first names one of
 """
 
 from ovdet.adapters.mmdet.bridge import install
+from ovdet.adapters.mmdet.detector import MmdetDetector, MmdetText
+from ovdet.adapters.mmdet.parts import MmdetTrunk
 
 install()
+
+__all__ = ["MmdetDetector", "MmdetText", "MmdetTrunk"]
