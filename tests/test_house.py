@@ -13,7 +13,9 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-ASKED = [Requirement(line) for line in PROJECT["dependencies"] + EXTRAS["demo"] + EXTRAS["dev"]]
+SET_UP = ("demo", "dev", "mmdet")  # what `make setup` installs
+LINES = PROJECT["dependencies"] + [line for extra in SET_UP for line in EXTRAS[extra]]
+ASKED = [Requirement(line) for line in LINES]
 PINNED = {
     requirement.name.lower(): requirement
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

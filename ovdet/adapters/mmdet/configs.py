@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from mmengine.config import Config
 
@@ -63,8 +62,11 @@ def _bases_without_pkg_resources() -> Iterator[None]:
         found: tuple[str, str | None] = inside(base, filename)
         return found
 
-    with patch.object(Config, "_get_cfg_path", staticmethod(resolve)):
+    Config._get_cfg_path = staticmethod(resolve)
+    try:
         yield
+    finally:
+        Config._get_cfg_path = staticmethod(inside)
 
 
 def without_downloads(config: Any, place: str = "model") -> None:

@@ -1,5 +1,16 @@
 """A detector of mmdet as one of ours, with its own classes or opened to any.
 
+In a config of ours, closed and opened::
+
+    model = dict(type="MmdetDetector", config="mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py")
+
+    text = dict(type="TextClasses", encoder=dict(type="OpenClipText", name=..., weights=...))
+    model = dict(
+        type="MmdetDetector",
+        config="mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
+        opening=dict(type="MmdetText", text=text, dim=512),
+    )
+
 Shapes: B images, R regions, C classes, D embedding width.
 """
 

@@ -145,8 +145,8 @@ def test_roi_align_of_the_largest_is_told():
 def pool_by_loops(features, rois, size, scale):
     result = torch.zeros(len(rois), features.shape[1], size, size, dtype=features.dtype)
     height, width = features.shape[2:]
-    for r, (image, x1, y1, x2, y2) in enumerate(rois.tolist()):
-        x1, y1, x2, y2 = x1 * scale, y1 * scale, (x2 + 1) * scale, (y2 + 1) * scale
+    corners = (rois[:, 1:] + torch.tensor([0, 0, 1, 1])) * scale  # the last pixel is inside
+    for r, (x1, y1, x2, y2) in enumerate(corners.tolist()):
         for i in range(size):
             for j in range(size):
                 rows = [
@@ -163,7 +163,7 @@ def pool_by_loops(features, rois, size, scale):
                         math.ceil((j + 1) * (x2 - x1) / size + x1),
                     )
                 ]
-                cell = features[int(image), :, slice(*rows), slice(*columns)]
+                cell = features[int(rois[r, 0]), :, slice(*rows), slice(*columns)]
                 if cell.numel():
                     result[r, :, i, j] = cell.amax(dim=(1, 2))
     return result
@@ -304,4 +304,3 @@ def test_focal_loss_gradient(reduction):
     assert gradcheck(
         lambda x: ops.sigmoid_focal_loss(x, target, 2.0, 0.25, None, reduction), (logits,)
     )
-
