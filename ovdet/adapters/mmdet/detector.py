@@ -243,7 +243,7 @@ def _own(detector: nn.Module, names: Sequence[str], config: str) -> Vocabulary:
     things = {m.num_things_classes for m in detector.modules() if hasattr(m, "num_things_classes")}
     if counts and len(names) not in counts | things:
         raise InputError(
-            f"{config}: names must be one for each of the model's {max(counts)} classes, "  # type: ignore[type-var]
+            f"{config}: names must be one for each of the model's {max(counts)} classes, "
             f"got {len(names)}"
         )
     return Vocabulary.of(list(names))

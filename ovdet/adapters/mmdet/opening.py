@@ -94,21 +94,21 @@ class OpenHeads:
                 f"the class layer of mmdet's {type(head).__name__} is not known: {_TOLD}"
             )
 
-    def _replace(self, head: nn.Module) -> bool:
+    def _replace(self, head: Any) -> bool:
         """Put text layers into a head; return whether it has any then."""
-        how = {"dim": self._width.dim, "scale": self._width.scale}
+        how: dict[str, Any] = {"dim": self._width.dim, "scale": self._width.scale}
         for name in _CONVS:
             conv = getattr(head, name, None)
             if isinstance(conv, nn.Conv2d) and getattr(head, "use_sigmoid_cls", False):
-                setattr(head, name, TextConv(conv, head.num_base_priors, prior=_PRIOR, **how))  # type: ignore[arg-type]
+                setattr(head, name, TextConv(conv, head.num_base_priors, prior=_PRIOR, **how))
         if hasattr(head, "cls_branches"):
             made: dict[int, nn.Module] = {}  # a branch may stand in several places
-            for index, branch in enumerate(head.cls_branches):  # type: ignore[arg-type]
+            for index, branch in enumerate(head.cls_branches):
                 if id(branch) not in made:
                     made[id(branch)] = TextClassifier(
                         branch.in_features, background=False, prior=_PRIOR, **how
                     )
-                head.cls_branches[index] = made[id(branch)]  # type: ignore[index, operator]
+                head.cls_branches[index] = made[id(branch)]
         if isinstance(layer := getattr(head, "cls_embed", None), nn.Linear):
             head.cls_embed = TextClassifier(layer.in_features, **how)
         return any(isinstance(m, TextLayer) for m in head.modules())
@@ -126,7 +126,7 @@ class OpenHeads:
         if dim != self._width.dim:
             raise InputError(f"dim must be the width of the text, {dim}, got {self._width.dim}")
         for layer in self._layers:
-            layer.classes = classes  # type: ignore[assignment]
+            layer.classes = classes
         for head in self._counting:
             _count(head, count)
 
