@@ -8,6 +8,7 @@ never sees a dict with a ``type``. Errors name the path of the config entry they
 import difflib
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from mmengine.registry import Registry
@@ -24,6 +25,7 @@ METRICS = Registry(
 )
 HOOKS = Registry("hooks", scope="ovdet", locations=["ovdet.engine"])
 _ALL = (MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS)
+_GUESTS = {"mmdet": "ovdet.adapters.mmdet.parts"}  # "mmdet.FPN" is what ``find("FPN")`` there gives
 
 
 class BuildError(ValueError):
@@ -35,7 +37,8 @@ def build(config: Any, path: str) -> Any:
 
     Args:
         config: A dict with ``type`` becomes an object; other dicts, lists and tuples are walked;
-            anything else is returned as it is.
+            anything else is returned as it is. A type of another package, ``mmdet.FPN``, takes its
+            options as they stand: what they describe is that package's to build.
         path: Where the config stands, for messages: ``model``, ``train.dataset``.
 
     Returns:
@@ -46,6 +49,8 @@ def build(config: Any, path: str) -> Any:
             refuses its arguments.
     """
     if isinstance(config, dict):
+        if _guest(config.get("type")):
+            return _construct(dict(config), path)
         parts = {key: build(value, f"{path}.{key}") for key, value in config.items()}
         return _construct(parts, path) if "type" in parts else parts
     if isinstance(config, list | tuple):
@@ -67,6 +72,11 @@ def _construct(parts: dict[str, Any], path: str) -> Any:
 def _find(kind: Any, path: str) -> Callable[..., Any]:
     if callable(kind):
         return kind  # type: ignore[no-any-return]
+    if host := _guest(kind):
+        try:
+            return import_module(host).find(kind.partition(".")[2])  # type: ignore[no-any-return]
+        except (ValueError, LookupError) as error:
+            raise BuildError(f"{path}: {error}") from error
     for registry in _ALL:
         registry.import_from_location()
         if kind in registry.module_dict:
@@ -74,6 +84,11 @@ def _find(kind: Any, path: str) -> Callable[..., Any]:
             return found
     known = sorted({name for registry in _ALL for name in registry.module_dict})
     raise BuildError(f"{path}: unknown type '{kind}'{_nearest(str(kind), known)}")
+
+
+def _guest(kind: Any) -> str | None:
+    """Return the module that knows the parts of another package; None for a type of ours."""
+    return _GUESTS.get(kind.partition(".")[0]) if isinstance(kind, str) and "." in kind else None
 
 
 def _check_options(factory: Callable[..., Any], options: dict[str, Any], path: str) -> None:

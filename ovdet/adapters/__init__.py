@@ -1,5 +1,6 @@
-"""Models of other libraries behind ovdet's own interfaces. Nothing heavy is imported here."""
+"""What others have built, behind ovdet's own interfaces. Nothing heavy is imported here."""
 
+from ovdet.adapters.mmdet import MmdetDetector, MmdetText, MmdetTrunk
 from ovdet.adapters.transformers import ARCHITECTURES, load_folder
 
-__all__ = ["ARCHITECTURES", "load_folder"]
+__all__ = ["ARCHITECTURES", "MmdetDetector", "MmdetText", "MmdetTrunk", "load_folder"]

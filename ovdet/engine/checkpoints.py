@@ -15,21 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ovdet.structures import InputError, atomic_write
+from ovdet.structures.weights import PUBLISHED
 
 POINTER = "last_checkpoint"
 _SHOWN = 5
-
-# What published checkpoints hold besides tensors and plain containers: figures of numpy, which go
-# by another module name since numpy 2.
-_ARRAY, _SCALAR = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-_ALLOWED: list[Any] = [
-    np.ndarray,
-    np.dtype,
-    np.dtypes.Float64DType,
-    np.dtypes.Int64DType,
-    *((_ARRAY, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
-    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-]
 
 
 def save_checkpoint(record: dict[str, Any], folder: Path, name: str, keep: int) -> Path:
@@ -108,7 +97,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def _unpickle(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_ALLOWED):
+        with torch.serialization.safe_globals(PUBLISHED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))

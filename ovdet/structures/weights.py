@@ -6,11 +6,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ovdet.structures.errors import InputError
 from ovdet.structures.files import read_json, zoo_folder
+
+
+class Unread:
+    """Stands for an object of someone's training log in a checkpoint: made, and never filled."""
+
+    def __init__(self, *_made: Any) -> None:
+        """Take whatever the object was made of."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Let go of what the object held."""
+
+
+# What published checkpoints hold besides tensors and plain containers: figures of numpy, which go
+# by another module name since numpy 2, and what mmengine remembers of its losses.
+_ARRAY, _SCALAR = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+PUBLISHED: list[Any] = [
+    np.ndarray,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Int64DType,
+    *((_ARRAY, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    (Unread, "mmengine.logging.history_buffer.HistoryBuffer"),
+    (Unread, "builtins.getattr"),  # by which it names its own methods
+]
+"""What a reader of weights may be told to make; none of it runs code of the file's choosing."""
 
 _PROJECTION = re.compile(r"(.*)\.([qkv])_proj\.(weight|bias)$")
 _NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
@@ -117,7 +144,8 @@ def _read(path: Path) -> Any:
         return load_file(path)
     if _is_script(path):
         return torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with torch.serialization.safe_globals(PUBLISHED):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _is_script(path: Path) -> bool:

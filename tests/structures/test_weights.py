@@ -3,10 +3,13 @@ import pickle
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from ovdet.structures import InputError
 from ovdet.structures.weights import (
+    PUBLISHED,
+    Unread,
     find_weights,
     pack_attention,
     read_folder_weights,
@@ -34,6 +37,20 @@ def same(found):
 def test_pickles_of_all_layouts(wrap, tmp_path):
     torch.save(wrap(WEIGHTS), tmp_path / "a.pth")
     same(read_weights(tmp_path / "a.pth"))
+
+
+def test_a_training_log_is_passed_over(tmp_path):
+    class Method:
+        def __reduce__(self):
+            return getattr, ("text", "upper")
+
+    log = {"loss": HistoryBuffer([1.0, 0.5], [1, 1]), "of": Method()}
+    torch.save({"state_dict": WEIGHTS, "message_hub": log}, tmp_path / "a.pth")
+    same(read_weights(tmp_path / "a.pth"))
+    with torch.serialization.safe_globals(PUBLISHED):
+        found = torch.load(tmp_path / "a.pth", weights_only=True)["message_hub"]
+    assert {type(value) for value in found.values()} == {Unread}
+    assert not vars(found["loss"])
 
 
 def test_safetensors(tmp_path):
