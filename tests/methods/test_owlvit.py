@@ -475,7 +475,7 @@ def test_it_learns_one_picture_by_heart():
     model = tiny().train()
     given = [sample(model, 0)]
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
-    for _ in range(120):
+    for _ in range(240):
         optimizer.zero_grad()
         sum(model(given, mode="loss").values()).backward()
         optimizer.step()
@@ -509,7 +509,7 @@ def test_another_vocabulary_and_a_round_trip():
     other.load_state_dict(model.state_dict())
     given = [sample(model, 0)]
     one, two = model.predict(given, ASKED)[0], other.predict(given, ASKED)[0]
-    assert torch.equal(one.scores, two.scores)
+    torch.testing.assert_close(one.scores, two.scores)  # where a tensor lies moves last bits
     assert one.labels.max() < len(ASKED)
 
 
