@@ -17,7 +17,7 @@ student = dict(
     type="MergedLevels",
     trunk=dict(
         type="PyramidTrunk",
-        trunk=dict(type="ResNetTrunk", depth=101, norm="sync", weights="resnet101.pth"),
+        trunk=dict(type="ResNetTrunk", depth=101, norm="sync", weights="resnet101-63fe2227.pth"),
         width=width,
     ),
 )

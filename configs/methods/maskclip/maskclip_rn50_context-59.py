@@ -12,5 +12,4 @@ _base_ = [
 ]
 
 train = None
-train = None
 val = dict(dataset=dict(transforms=[dict(type="Resize", short=520, longest=520)]))
