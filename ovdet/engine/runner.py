@@ -1,5 +1,6 @@
 """From a config to a Runner of mmengine that is handed finished parts."""
 
+import atexit
 import os
 import time
 from pathlib import Path
@@ -194,7 +195,14 @@ def _join_processes() -> bool:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    atexit.register(_leave_processes)
     return True
+
+
+def _leave_processes() -> None:
+    """Join gloo's threads: a process that ends while they run may abort."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _wrap(model: nn.Module, config: Config) -> MMDistributedDataParallel:

@@ -74,6 +74,7 @@ def test_two_processes_are_one_big_batch(tmp_path):
         loss.backward()
         torch.save((loss.detach(), weight.grad), folder + f"/{{rank}}.pt")
         torch.distributed.barrier()
+        torch.distributed.destroy_process_group()  # else exit may abort
     """)
     started = [subprocess.Popen([sys.executable, "-c", script, str(rank)]) for rank in range(2)]
     assert [process.wait(timeout=120) for process in started] == [0, 0]
