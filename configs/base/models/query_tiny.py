@@ -32,8 +32,8 @@ model = dict(
         type="QueryProposals",
         # The pyramid has mixed the levels already: no layer of attention among 1,344 tokens.
         encoder=dict(type="QueryEncoder", widths=(width,) * 3, width=width, layers=0),
-        criterion=dict(type="SetCriterion", terms=terms, copies=4),
-        count=30,
+        criterion=dict(type="SetCriterion", terms=terms, copies=2),
+        count=12,
         content="token",
         size=0.12,
     ),

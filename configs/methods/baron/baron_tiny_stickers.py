@@ -69,6 +69,6 @@ model = dict(
         ]
     ),
 )
-# Half of what the text-only row of the proof learns: a run takes 4 minutes so.
-train = dict(iters=800)
+# As long as the text-only row of the proof.
+train = dict(iters=1500)
 optim = dict(precision="bfloat16")

@@ -10,6 +10,6 @@ _base_ = [
     "../../base/runtime.py",
 ]
 
-train = dict(iters=900)  # 6 passes over 1,200 pictures
+train = dict(iters=1500)  # 10 passes over 1,200 pictures
 optim = dict(precision="bfloat16")
 val = dict(metrics=[dict(type="CocoMetric", kinds=["bbox"])])

@@ -19,7 +19,7 @@ labeler = dict(
         ),
         crop_size=64,
     ),
-    count=30,
+    count=12,
     scale=50.0,
     # Nine of ten annotated base objects look at least so much like their name (300 pictures, 665
     # objects); without it the world's unnamed clutter would be most of what is mined.
