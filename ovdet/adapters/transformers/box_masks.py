@@ -127,9 +127,8 @@ def build_box_masks(folder: Folder) -> BoxMasks:
     model, pictures = _CLASSES[folder.kind]
     loaded: Any = folder.load(model)
     side = loaded.config.prompt_encoder_config.image_size
-    size = {"height": side, "width": side}
-    if folder.kind == "sam":
-        return BoxMasks(
-            loaded, folder.pictures(pictures, size={"longest_edge": side}, pad_size=size)
-        )
-    return BoxMasks(loaded, folder.pictures(pictures, size=size))
+    height, width = (side, side) if isinstance(side, int) else side
+    defaults: dict[str, Any] = {"size": {"height": height, "width": width}}
+    if folder.kind == "sam":  # pads where the others stretch
+        defaults = {"size": {"longest_edge": max(height, width)}, "pad_size": defaults["size"]}
+    return BoxMasks(loaded, folder.pictures(pictures, **defaults))

@@ -97,8 +97,8 @@ class FusedDetector(FolderDetector):
     ) -> Regions:
         """Return the best boxes of one picture under names of a question, by the names' rows."""
         owner = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
-        # Suppression takes some of the best away: the boxes behind them come up.
-        count = top if self.nms is None else max(top, len(boxes))
+        # As transformers does: as many pairs as there are queries enter suppression.
+        count = top if self.nms is None else len(boxes)
         pairs = best_pairs(Regions(boxes, owner), scores, least, count)
         return pairs.with_(labels=torch.tensor(names, device=boxes.device)[_labels(pairs)])
 
