@@ -13,11 +13,11 @@ DECODER = {
 HIERA = {
     "hidden_size": 8,
     "image_size": [SIDE, SIDE],
-    "blocks_per_stage": [1, 1, 1, 1],
+    "blocks_per_stage": [1, 1, 2, 1],
     "embed_dim_per_stage": [8, 16, 32, 64],
     "num_attention_heads_per_stage": [1, 1, 2, 2],
-    "window_size_per_stage": [4, 4, 4, 2],
-    "global_attention_blocks": [2],
+    "window_size_per_stage": [4, 4, 4, 4],
+    "global_attention_blocks": [3],
     "window_positional_embedding_background_size": [4, 4],
 }
 SIZES = [[16, 16], [8, 8], [4, 4]]
@@ -31,6 +31,15 @@ NAMES = {
 def prompts(patch):
     """Return the options of a prompt encoder."""
     return {"hidden_size": 16, "image_size": SIDE, "patch_size": patch, "mask_input_channels": 4}
+
+
+def drawer(model):
+    """Return a model whose logits are of both signs and about 1, as a trained one's."""
+    enliven(model)
+    with torch.no_grad():
+        for parameter in model.mask_decoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
 
 
 def write_sam(folder):
@@ -53,7 +62,7 @@ def write_sam(folder):
         vision_config=vision, prompt_encoder_config=prompts(8), mask_decoder_config=DECODER
     )
     torch.manual_seed(0)
-    enliven(transformers.SamModel(config)).save_pretrained(folder)
+    drawer(transformers.SamModel(config)).save_pretrained(folder)
     size, pad = {"longest_edge": SIDE}, {"height": SIDE, "width": SIDE}
     pictures = transformers.SamImageProcessor(size=size, pad_size=pad)
     transformers.SamProcessor(pictures).save_pretrained(folder)
@@ -78,7 +87,7 @@ def write_sam2(folder):
         vision_config=hiera(), prompt_encoder_config=prompts(16), mask_decoder_config=DECODER
     )
     torch.manual_seed(0)
-    enliven(transformers.Sam2Model(config)).save_pretrained(folder)
+    drawer(transformers.Sam2Model(config)).save_pretrained(folder)
     _sam2_pictures("Sam2ImageProcessor").save_pretrained(folder)
     return folder
 
@@ -104,7 +113,7 @@ def write_sam2_video(folder):
         memory_fuser_intermediate_dim=32,
     )
     torch.manual_seed(0)
-    enliven(transformers.Sam2VideoModel(config)).save_pretrained(folder)
+    drawer(transformers.Sam2VideoModel(config)).save_pretrained(folder)
     _sam2_pictures("Sam2ImageProcessor").save_pretrained(folder)
     return folder
 
@@ -132,7 +141,7 @@ def write_sam3_tracker(folder):
         vision_config=vision, prompt_encoder_config=prompts(16), mask_decoder_config=DECODER
     )
     torch.manual_seed(0)
-    enliven(transformers.Sam3TrackerModel(config)).save_pretrained(folder)
+    drawer(transformers.Sam3TrackerModel(config)).save_pretrained(folder)
     _sam2_pictures("Sam3ImageProcessor").save_pretrained(folder)
     return folder
 

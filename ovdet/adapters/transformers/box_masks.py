@@ -34,14 +34,14 @@ class Seen:
     Attributes:
         features: What transformers calls image embeddings.
         steps: Px of the network input for one px of the picture, across and down.
-        inner: (height, width) of the picture on the network input, px.
-        outer: (height, width) of the network input, px.
+        pixels: Of the network input.
+        rule: What the processor wants to know again when it undoes its work.
     """
 
     features: Any
     steps: tuple[float, float]
-    inner: tuple[int, int]
-    outer: tuple[int, int]
+    pixels: int
+    rule: dict[str, Any]
 
 
 class BoxMasks(nn.Module):
@@ -80,8 +80,7 @@ class BoxMasks(nn.Module):
             return masks
         seen = self.look(sample.image)
         asked = boxes * boxes.new_tensor([*sample.scale, *sample.scale])
-        pixels = max(height * width, seen.outer[0] * seen.outer[1])
-        step = max(1, min(self.chunk, _AT_ONCE // pixels))
+        step = max(1, min(self.chunk, _AT_ONCE // max(height * width, seen.pixels)))
         for start in range(0, len(boxes), step):
             rows = slice(start, start + step)
             logits = self.ask(seen, asked[rows])
@@ -92,13 +91,15 @@ class BoxMasks(nn.Module):
         """Encode a picture [3, H, W], RGB in [0, 1]."""
         inputs: Inputs = processed(self.processor, image, normalised=True)
         pixels = inputs["pixel_values"].to(next(self.parameters()).device)
-        outer = (pixels.shape[2], pixels.shape[3])
-        inner = outer
+        height, width = pixels.shape[2:]
+        rule: dict[str, Any] = {}
         if _RESHAPED in inputs:  # the rest of the input is padding
-            inner = (int(inputs[_RESHAPED][0, 0]), int(inputs[_RESHAPED][0, 1]))
-        steps = (inner[1] / image.shape[2], inner[0] / image.shape[1])
+            height, width = (int(side) for side in inputs[_RESHAPED][0])
+            rule = {_RESHAPED: [(height, width)]}
+        steps = (width / image.shape[2], height / image.shape[1])
         self.encoded += 1
-        return Seen(self.model.get_image_embeddings(pixels), steps, inner, outer)
+        features = self.model.get_image_embeddings(pixels)
+        return Seen(features, steps, pixels[0, 0].numel(), rule)
 
     def ask(self, seen: Seen, boxes: Tensor) -> Tensor:
         """Return the mask logits [R, h, w] of boxes [R, 4], xyxy, px of the picture."""
@@ -114,10 +115,7 @@ class BoxMasks(nn.Module):
 
     def _drawn(self, logits: Tensor, seen: Seen, size: tuple[int, int]) -> Tensor:
         """Return logits as masks [R, H, W], bool, by transformers' own rule."""
-        rule: dict[str, Any] = {}
-        if seen.inner != seen.outer:
-            rule = {_RESHAPED: [seen.inner]}
-        drawn = self.processor.post_process_masks([logits[:, None]], [size], **rule)
+        drawn = self.processor.post_process_masks([logits[:, None]], [size], **seen.rule)
         masks: Tensor = drawn[0][:, 0]
         return masks
 

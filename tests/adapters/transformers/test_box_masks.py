@@ -101,7 +101,7 @@ def test_a_stored_picture_of_another_size(folder, photos):
     halved = Sample(image, 0, original_size=(120, 200), scale=(0.5, 0.5))
     double = masks(halved, torch.tensor(BOXES) * 2)
     assert double.shape == (3, 120, 200)
-    assert (double[:, ::2, ::2] == plain).float().mean() > 0.95
+    assert (double[:, ::2, ::2] == plain).float().mean() > 0.9
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
