@@ -1,7 +1,7 @@
 """Small random models of transformers that draw or propose masks, written as its own folders."""
 
 import torch
-from transformers_folders import SWIN, clip_tokenizer, enliven
+from transformers_folders import SWIN, TEXT, clip_tokenizer, enliven
 
 SIDE = 64  # px, of the pictures that what draws masks sees
 DECODER = {
@@ -19,6 +19,19 @@ HIERA = {
     "window_size_per_stage": [4, 4, 4, 4],
     "global_attention_blocks": [3],
     "window_positional_embedding_background_size": [4, 4],
+}
+MEMORY = {
+    "image_size": SIDE,
+    "memory_attention_hidden_size": 16,
+    "memory_attention_num_layers": 1,
+    "memory_attention_feed_forward_hidden_size": 32,
+    "memory_attention_rope_feat_sizes": [4, 4],
+    "memory_encoder_hidden_size": 16,
+    "memory_encoder_output_channels": 8,
+    "mask_downsampler_embed_dim": 16,
+    "memory_fuser_num_layers": 1,
+    "memory_fuser_embed_dim": 16,
+    "memory_fuser_intermediate_dim": 32,
 }
 SIZES = [[16, 16], [8, 8], [4, 4]]
 NAMES = {
@@ -100,17 +113,7 @@ def write_sam2_video(folder):
         vision_config=hiera(),
         prompt_encoder_config=prompts(16),
         mask_decoder_config=DECODER,
-        image_size=SIDE,
-        memory_attention_hidden_size=16,
-        memory_attention_num_layers=1,
-        memory_attention_feed_forward_hidden_size=32,
-        memory_attention_rope_feat_sizes=[4, 4],
-        memory_encoder_hidden_size=16,
-        memory_encoder_output_channels=8,
-        mask_downsampler_embed_dim=16,
-        memory_fuser_num_layers=1,
-        memory_fuser_embed_dim=16,
-        memory_fuser_intermediate_dim=32,
+        **MEMORY,
     )
     torch.manual_seed(0)
     drawer(transformers.Sam2VideoModel(config)).save_pretrained(folder)
@@ -118,7 +121,7 @@ def write_sam2_video(folder):
     return folder
 
 
-def write_sam3_tracker(folder):
+def _sam3_vision():
     import transformers
 
     backbone = {
@@ -132,16 +135,60 @@ def write_sam3_tracker(folder):
         "global_attn_indexes": [1],
         "pretrain_image_size": 32,
     }
-    vision = transformers.Sam3VisionConfig(
+    return transformers.Sam3VisionConfig(
         backbone_config=transformers.Sam3ViTConfig(**backbone),
         fpn_hidden_size=16,
         backbone_feature_sizes=SIZES,
     )
+
+
+def write_sam3_tracker(folder):
+    import transformers
+
     config = transformers.Sam3TrackerConfig(
-        vision_config=vision, prompt_encoder_config=prompts(16), mask_decoder_config=DECODER
+        vision_config=_sam3_vision(),
+        prompt_encoder_config=prompts(16),
+        mask_decoder_config=DECODER,
     )
     torch.manual_seed(0)
     drawer(transformers.Sam3TrackerModel(config)).save_pretrained(folder)
+    _sam2_pictures("Sam3ImageProcessor").save_pretrained(folder)
+    return folder
+
+
+def write_sam3_video(folder):
+    """The released folder of SAM 3: what finds and what tracks, side by side."""
+    import transformers
+    from safetensors.torch import save_file
+
+    tracker = transformers.Sam3TrackerVideoConfig(
+        vision_config=_sam3_vision(),
+        prompt_encoder_config=prompts(16),
+        mask_decoder_config=DECODER,
+        **MEMORY,
+    )
+    layer = {
+        "hidden_size": 16,
+        "num_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
+    detector = transformers.Sam3Config(
+        vision_config=_sam3_vision(),
+        text_config=TEXT | {"vocab_size": 100, "projection_dim": 16},
+        geometry_encoder_config=dict(layer),
+        detr_encoder_config=dict(layer),
+        detr_decoder_config=layer | {"num_queries": 5},
+        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2},
+    )
+    config = transformers.Sam3VideoConfig(detector_config=detector, tracker_config=tracker)
+    torch.manual_seed(0)
+    model = transformers.Sam3VideoModel(config)
+    drawer(model.tracker_model)
+    config.save_pretrained(folder)
+    # Some versions of transformers write other names than those of the released file.
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     _sam2_pictures("Sam3ImageProcessor").save_pretrained(folder)
     return folder
 
@@ -158,6 +205,7 @@ DRAWERS = {
     "sam2": write_sam2,
     "sam2_video": write_sam2_video,
     "sam3_tracker": write_sam3_tracker,
+    "sam3_video": write_sam3_video,
 }
 
 

@@ -20,7 +20,6 @@ _CLASSES = {
     "sam2": ("Sam2Model", "Sam2ImageProcessor"),
     "sam2_video": ("Sam2Model", "Sam2ImageProcessor"),
     "sam3_tracker": ("Sam3TrackerModel", "Sam3ImageProcessor"),
-    "sam3_tracker_video": ("Sam3TrackerModel", "Sam3ImageProcessor"),
     "sam3_video": ("Sam3TrackerModel", "Sam3ImageProcessor"),
 }
 _AT_ONCE = 2**24  # px of masks held at a time: 64 MiB in float32

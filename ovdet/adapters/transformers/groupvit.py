@@ -60,7 +60,7 @@ class GroupvitText(TextEncoder):
         states = at_ends(states, ends)
         # The projection normalises over the rows of a batch: it knows no tokens.
         projected: Tensor = self.project(states.flatten(0, -2))
-        return projected.unflatten(0, states.shape[:-1])
+        return projected.view(*states.shape[:-1], self.dim)
 
 
 class GroupvitSegmentor(FolderSegmentor):
@@ -93,12 +93,13 @@ class GroupvitSegmentor(FolderSegmentor):
             The groups' vectors [B, G, D], unit norm, and how much of each pixel is each group's,
             [B, G, S, S], in [0, 1].
         """
-        from transformers.models.groupvit.modeling_groupvit import get_grouping_from_attentions
+        from transformers.models.groupvit import modeling_groupvit as groupvit
 
         seen = self.vision(self.norm(images), output_attentions=True, return_dict=True)
         states = seen.last_hidden_state
         vectors = self.project(states.flatten(0, 1)).unflatten(0, states.shape[:2])
-        shares: Tensor = get_grouping_from_attentions(seen.attentions, images.shape[2:])
+        share: Any = groupvit.get_grouping_from_attentions
+        shares: Tensor = share(seen.attentions, images.shape[2:])
         return unit_norm(vectors.float()), shares.float()
 
     def name(self, vectors: Tensor, shares: Tensor, classes: Tensor) -> Tensor:

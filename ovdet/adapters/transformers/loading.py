@@ -31,9 +31,8 @@ ARCHITECTURES: dict[str, Builder] = {
 DRAWERS: dict[str, Builder] = {
     "sam": build_box_masks,
     "sam2": build_box_masks,
-    "sam2_video": build_box_masks,
+    "sam2_video": build_box_masks,  # as the released folders call themselves
     "sam3_tracker": build_box_masks,
-    "sam3_tracker_video": build_box_masks,
     "sam3_video": build_box_masks,
 }
 """Those that draw the masks of a detector's boxes: the second of a pair."""

@@ -92,7 +92,8 @@ class OmdetDetector(FusedDetector):
     ) -> None:
         super().__init__(processor, threshold, _NMS)
         self.model: Any = model
-        self.model.language_backbone = KeptTasks(self.model.language_backbone, tokenizer, context)
+        parts: Any = model
+        parts.language_backbone = KeptTasks(parts.language_backbone, tokenizer, context)
         self.tasks = Tasks(tokenizer, context)
 
     @property

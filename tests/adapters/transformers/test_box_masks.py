@@ -16,6 +16,7 @@ CLASSES = {
     "sam2": ("Sam2Model", "Sam2Processor", "Sam2ImageProcessor"),
     "sam2_video": ("Sam2Model", "Sam2Processor", "Sam2ImageProcessor"),
     "sam3_tracker": ("Sam3TrackerModel", "Sam3TrackerProcessor", "Sam3ImageProcessor"),
+    "sam3_video": ("Sam3TrackerModel", "Sam3TrackerProcessor", "Sam3ImageProcessor"),
 }
 
 

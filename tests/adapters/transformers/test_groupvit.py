@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from transformers_folders import write_groupvit
 
 import ovdet
-from ovdet.apis.inputs import load_picture
 from ovdet.adapters import load_folder
+from ovdet.apis.inputs import load_picture
 from ovdet.structures import InputError, Vocabulary
 from ovdet.text import ClipTokenizer
 

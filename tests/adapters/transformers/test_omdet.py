@@ -8,9 +8,9 @@ import torch
 from transformers_folders import clip_tokenizer, write_omdet
 
 import ovdet
-from ovdet.apis.inputs import load_picture
 from ovdet.adapters import load_folder
 from ovdet.adapters.transformers.omdet import Tasks
+from ovdet.apis.inputs import load_picture
 from ovdet.structures import InputError, Sample, Vocabulary
 
 NAMES = ["red car", "cat", "kite"]

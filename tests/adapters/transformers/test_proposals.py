@@ -128,7 +128,7 @@ def test_the_branch_believes_the_proposer():
     """By hand: a share of 1 / (1 + e^-20) for the first name, times the proposer's 0.25."""
 
     class Fixed(torch.nn.Module):
-        def forward(self, levels, regions, images):
+        def forward(self, *_):
             return torch.tensor([[1.0, 0.0]])
 
     branch = ProposedBranch(Fixed(), CosineClassifier(2, scale=20.0, background="none"))
