@@ -101,3 +101,82 @@ def write_grounding(kind, folder):
     transformers.GroundingDinoImageProcessor(size=size).save_pretrained(folder)
     transformers.BertTokenizer(vocab=word_pieces()).save_pretrained(folder)
     return folder
+
+
+def clip_tokenizer():
+    """Return a tokenizer of CLIP's kind: letters, and a few pairs of them."""
+    import transformers
+
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789,.!"
+    merges = [("c", "a"), ("ca", "t</w>"), ("r", "e"), ("re", "d</w>"), ("k", "i")]
+    pieces = [*letters, *(f"{c}</w>" for c in letters), *("".join(pair) for pair in merges)]
+    pieces += ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {piece: row for row, piece in enumerate(pieces)}
+    return transformers.CLIPTokenizer(vocab=vocabulary, merges=merges)
+
+
+def write_omdet(folder):
+    import transformers
+
+    tokenizer = clip_tokenizer()
+    words = {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "max_position_embeddings": 77,
+    }
+    config = transformers.OmDetTurboConfig(
+        text_config=transformers.CLIPTextConfig(**TEXT | words),
+        backbone_config=transformers.SwinConfig(**SWIN),
+        apply_layernorm_after_vision_backbone=False,
+        image_size=96,
+        text_projection_in_dim=32,
+        text_projection_out_dim=32,
+        class_embed_dim=32,
+        task_encoder_hidden_dim=40,
+        num_queries=12,
+        encoder_hidden_dim=16,
+        vision_features_channels=[16, 16, 16],
+        encoder_in_channels=[32, 64, 128],
+        encoder_attention_heads=4,
+        encoder_dim_feedforward=24,
+        decoder_hidden_dim=16,
+        decoder_num_heads=4,
+        decoder_num_layers=2,
+        decoder_dim_feedforward=24,
+    )
+    torch.manual_seed(0)
+    enliven(transformers.OmDetTurboForObjectDetection(config)).save_pretrained(folder)
+    pictures = transformers.DetrImageProcessor(size={"height": 96, "width": 96}, do_pad=False)
+    transformers.OmDetTurboProcessor(pictures, tokenizer).save_pretrained(folder)
+    return folder
+
+
+def write_groupvit(folder):
+    import transformers
+
+    vision = {
+        "hidden_size": 24,
+        "intermediate_size": 40,
+        "num_hidden_layers": 3,
+        "depths": [1, 1, 1],
+        "num_group_tokens": [12, 6, 0],
+        "num_output_groups": [12, 6, 6],
+        "num_attention_heads": 4,
+        "image_size": 64,
+        "patch_size": 8,
+    }
+    config = transformers.GroupViTConfig(
+        text_config=TEXT, vision_config=vision, projection_dim=20, projection_intermediate_dim=40
+    )
+    torch.manual_seed(0)
+    model = transformers.GroupViTModel(config)
+    for tower in (model.visual_projection, model.text_projection):
+        for part in tower:  # statistics of a batch that has been seen
+            if isinstance(part, torch.nn.BatchNorm1d):
+                part.running_mean.normal_(std=0.1)
+                part.running_var.uniform_(0.5, 2.0)
+    enliven(model).save_pretrained(folder)
+    size, crop = {"shortest_edge": 64}, {"height": 64, "width": 64}
+    transformers.CLIPImageProcessor(size=size, crop_size=crop).save_pretrained(folder)
+    return folder

@@ -72,8 +72,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
     add(
         "--model",
-        metavar="NAME|CONFIG|FOLDER",
-        help="zoo name, config file, or a folder in transformers' format (default: ovdet-tiny)",
+        metavar="NAME|CONFIG|FOLDER|A+B",
+        help="zoo name, config file, a folder in transformers' format, or two, as DETECTOR+SAM or "
+        "MASK2FORMER+CLIP (default: ovdet-tiny)",
     )
     add("--checkpoint", metavar="FILE", help="weights for a config file")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")

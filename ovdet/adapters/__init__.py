@@ -1,6 +1,27 @@
 """What others have built, behind ovdet's own interfaces. Nothing heavy is imported here."""
 
 from ovdet.adapters.mmdet import MmdetDetector, MmdetText, MmdetTrunk
-from ovdet.adapters.transformers import ARCHITECTURES, load_folder
+from ovdet.adapters.transformers import (
+    ARCHITECTURES,
+    BoxMasks,
+    FolderMasks,
+    PromptedDetector,
+    known_architectures,
+    load_folder,
+    name_masks,
+    proposes_masks,
+)
 
-__all__ = ["ARCHITECTURES", "MmdetDetector", "MmdetText", "MmdetTrunk", "load_folder"]
+__all__ = [
+    "ARCHITECTURES",
+    "BoxMasks",
+    "FolderMasks",
+    "MmdetDetector",
+    "MmdetText",
+    "MmdetTrunk",
+    "PromptedDetector",
+    "known_architectures",
+    "load_folder",
+    "name_masks",
+    "proposes_masks",
+]

@@ -9,6 +9,7 @@ import torch
 from ovdet.apis import zoo
 from ovdet.apis.inputs import pick_device
 from ovdet.apis.model import PRECISIONS, Model, Settings
+from ovdet.apis.pairs import join_pair, refuse_half, split_pair
 from ovdet.registry import build
 from ovdet.structures import InputError
 from ovdet.text.bank import Bank
@@ -28,9 +29,13 @@ def load(
 
     Args:
         model: A name in the zoo, a config file, or a folder in transformers' format (config.json
-            and safetensors); ``ovdet-tiny``, the small model that comes with ovdet, when None.
+            and safetensors); or two of them as ``A+B``: a detector A whose boxes B, a folder of
+            SAM, SAM 2 or SAM 3, turns into masks, or masks that a folder A (Mask2Former,
+            MaskFormer, OneFormer) proposes and a file or folder B of a CLIP names. ``ovdet-tiny``,
+            the small model that comes with ovdet, when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
-            its own, and a config that trains nothing (``train = None``) needs none.
+            its own, and a config that trains nothing (``train = None``) needs none. Of ``A+B`` it
+            is A's.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         cache_dir: Where text embeddings are kept; ``OVDET_CACHE`` or the user's cache folder when
             None.
@@ -44,6 +49,8 @@ def load(
             without a checkpoint, a folder holds no architecture that is known, or the device or
             the precision is not there.
     """
+    if (pair := split_pair(model)) is not None:
+        return _load_pair(pair, checkpoint, device, cache_dir, precision)
     if model is not None and Path(model).is_dir():
         if checkpoint is not None:
             raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
@@ -59,10 +66,7 @@ def load(
         raise InputError(f"{config}: must describe a model under the key 'model'")
     if weights is None and facts.get("train", {}) is not None:
         raise InputError(f"{config}: a config needs its weights, give checkpoint=FILE too")
-    detector = build(facts["model"], "model")
-    if not (hasattr(detector, "predict") or hasattr(detector, "segment")):
-        kind = type(detector).__name__
-        raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
+    detector = _build(facts["model"], config)
     if weights is not None:
         load_weights(detector, weights)
     _keep_text(detector, cache_dir)
@@ -76,12 +80,39 @@ def load(
     return ready
 
 
+def _build(facts: Any, config: Path) -> Any:
+    """Return the model of a config; refuse one that neither detects nor segments."""
+    detector = build(facts, "model")
+    if not (hasattr(detector, "predict") or hasattr(detector, "segment")):
+        kind = type(detector).__name__
+        raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
+    return detector
+
+
+def _load_pair(
+    pair: tuple[str, str],
+    checkpoint: str | Path | None,
+    device: str,
+    cache_dir: str | Path | None,
+    precision: str,
+) -> Model:
+    def alone(first: str) -> Model:
+        return load(first, checkpoint=checkpoint, device=device, cache_dir=cache_dir)
+
+    if checkpoint is not None and Path(pair[0]).is_dir():
+        raise InputError(f"{pair[0]}: a folder brings its weights, leave checkpoint out")
+    module, settings, name = join_pair(*pair, alone)
+    _keep_text(module, cache_dir)
+    return Model(module, settings, pick_device(device), name, precision)
+
+
 def _load_folder(
     path: Path, device: torch.device, cache_dir: str | Path | None, precision: str
 ) -> Model:
     from ovdet.adapters import load_folder
 
     module: Any = load_folder(path)
+    refuse_half(module, path)
     _keep_text(module, cache_dir)
     threshold = getattr(module, "threshold", Settings.threshold)
     settings = Settings(short=None, threshold=threshold)

@@ -73,7 +73,7 @@ class MaskSegmentor(Segmentor):
     def begin(self, samples: list[Sample], vocabulary: Vocabulary) -> Flow:
         """Run the parts that come before any name: images, features, text, masks."""
         device = next(self.parameters()).device
-        images = batch_images(samples, stride=32).to(device)
+        images = batch_images(samples, stride=self.settings.stride).to(device)
         flow = Flow(images, samples, vocabulary, features=self.trunk(images))
         flow.text = self.text(vocabulary)
         flow.encode_words = self.text.encode_words
@@ -220,6 +220,7 @@ class MaskSettings:
         object_score: Least score of a panoptic segment.
         overlap: Least part of its mask that a panoptic segment must win, in [0, 1].
         top: Most instances an image.
+        stride: Both sides of a batch are padded to multiples of this, px.
 
     Raises:
         InputError: If a number is out of its range, or ``stuff`` is a bare string.
@@ -232,6 +233,7 @@ class MaskSettings:
     object_score: float = 0.8
     overlap: float = 0.8
     top: int = 100
+    stride: int = 32
 
     def __post_init__(self) -> None:
         if isinstance(self.stuff, str):
@@ -243,6 +245,8 @@ class MaskSettings:
                 raise InputError(f"{name} must lie in [0, {most}], got {getattr(self, name)}")
         if self.top < 1:
             raise InputError(f"top must be at least 1 instance, got {self.top}")
+        if self.stride < 1:
+            raise InputError(f"stride must be at least 1 px, got {self.stride}")
 
 
 def _placed(flow: Flow, image: int) -> tuple[Tensor, Window]:

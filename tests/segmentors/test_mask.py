@@ -295,6 +295,7 @@ def test_all_names_novel_is_refused():
         ({"object_score": 2}, r"object_score must lie in \[0, 1\], got 2"),
         ({"overlap": -1}, r"overlap must lie in \[0, 1\], got -1"),
         ({"top": 0}, "top must be at least 1 instance, got 0"),
+        ({"stride": 0}, "stride must be at least 1 px, got 0"),
     ],
 )
 def test_settings_out_of_range(facts, message):

@@ -13,7 +13,7 @@ from ovdet.structures.weights import read_folder_weights
 CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _PICTURES = ("preprocessor_config.json", "processor_config.json")
-_TOKENS = ("tokenizer.json", "vocab.txt")
+_TOKENS = ("tokenizer.json", "vocab.txt", "vocab.json")
 _FAULTS = (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError)
 _SHOWN = 5
 
@@ -57,7 +57,7 @@ class Folder:
         try:
             model, report = factory.from_pretrained(
                 str(self.path),
-                config=self.facts,
+                config=self._facts_for(factory),
                 local_files_only=True,
                 output_loading_info=True,
             )
@@ -66,6 +66,13 @@ class Folder:
         _check(report, f"{self.path}: is no {kind}")
         loaded: nn.Module = model.float().eval()
         return loaded
+
+    def _facts_for(self, factory: Any) -> Any:
+        """Return the configuration as a class wants it: folders of videos hold picture models."""
+        wanted = factory.config_class
+        if isinstance(self.facts, wanted):
+            return self.facts
+        return wanted.from_pretrained(str(self.path), local_files_only=True)
 
     def pictures(self, kind: str, **defaults: Any) -> Any:
         """Return how pictures become network input: transformers' image processor.
@@ -104,24 +111,35 @@ class Folder:
             raise InputError(f"{self.path}: its tokenizer: {_first(error)}") from error
 
 
-def read_folder(path: Path, known: Collection[str]) -> Folder:
+def kind_of(path: Path) -> Any:
+    """Return a folder's ``model_type``; None where it says none or there is no configuration.
+
+    Raises:
+        InputError: If the configuration is no JSON.
+    """
+    if not (path / CONFIG).is_file():
+        return None
+    record = read_json(path / CONFIG)
+    return record.get("model_type") if isinstance(record, dict) else None
+
+
+def read_folder(path: Path, known: Collection[str], listed: str) -> Folder:
     """Read what a folder says of itself.
 
     Args:
         path: The folder.
         known: Architectures that can be used.
+        listed: How a message names them.
 
     Raises:
         InputError: If there is no such folder, its configuration cannot be read, or it is of an
             architecture that is not known.
     """
-    listed = f"known architectures: {', '.join(sorted(known))}"
     if not path.is_dir():
         raise InputError(f"{path}: there is no such folder; {listed}")
     if not (path / CONFIG).is_file():
         raise InputError(f"{path}: must hold transformers' {CONFIG}, it does not; {listed}")
-    record = read_json(path / CONFIG)
-    kind = record.get("model_type") if isinstance(record, dict) else None
+    kind = kind_of(path)
     if kind not in known:
         raise InputError(f"{path / CONFIG}: architecture {kind!r} cannot be used; {listed}")
     from transformers import AutoConfig

@@ -78,6 +78,13 @@ def test_cache_dir_holds_the_text(folder, tmp_path):
     assert again.detector.text.bank.encoded == 0
 
 
+def test_an_unknown_architecture_is_told_what_pairs_can_be_made(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "detr"}')
+    rule = r"'detr' cannot be used; .*as DETECTOR\+FOLDER sam, .*as FOLDER\+CLIP mask2former, "
+    with pytest.raises(InputError, match=rule):
+        ovdet.load(tmp_path, device="cpu")
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
