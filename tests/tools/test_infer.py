@@ -105,6 +105,23 @@ def test_options_reach_the_model(infer, fake):
     assert [path.name for path in Path("o").iterdir()] == ["a.png"]
 
 
+def test_a_table_goes_with_the_names(infer, fake, capsys):
+    paint(Path("a.png"))
+    np.save("t.npy", np.eye(2, 4))
+    asked = []
+    fake.detect = lambda image, classes, **_: (
+        asked.append(classes) or FakeModel.detect(fake, image, classes)
+    )
+    assert infer(["a.png", "--classes", "cat", "dog", "--table", "t.npy"]) == 0
+    assert asked[0].names == ("cat", "dog")
+    assert asked[0].table.vectors.tolist() == np.eye(2, 4).tolist()
+    capsys.readouterr()
+    assert infer(["a.png", "--classes", "cat", "--table", "t.npy"]) == 2
+    told = "infer.py: t.npy: a table for 1 names must be [1, D], got [2, 4]\n"
+    assert capsys.readouterr().err == told
+    assert infer(["a.png", "--text", "a [cat]", "--table", "t.npy"]) == 2
+
+
 @pytest.fixture
 def segment(tmp_path, monkeypatch):
     """Return a function that runs the tool with a segmentor on ``in/flag.png``."""
