@@ -77,6 +77,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="zoo name, config file, or a folder in transformers' format (default: ovdet-tiny)",
     )
     add("--checkpoint", metavar="FILE", help="weights for a config file")
+    add("--offline", action="store_true", help="fetch no model; tell which file is missing")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
     add("--top-k", type=count, metavar="N", help="most objects a picture (100)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
@@ -102,7 +103,12 @@ def run(options: argparse.Namespace) -> int:
     if len(files) == 1:
         with quiet_decoders():
             read_image(files[0])  # one bad picture is told before a model is loaded
-    model = load(options.model, checkpoint=options.checkpoint, device=options.device)
+    model = load(
+        options.model,
+        checkpoint=options.checkpoint,
+        device=options.device,
+        offline=options.offline,
+    )
     report = answer_all(model, files, ask, options)
     for line in report.bad:
         print(f"infer.py: {line}", file=sys.stderr)

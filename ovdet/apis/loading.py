@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ovdet.apis import zoo
+from ovdet.apis.fetching import fetch_detector
 from ovdet.apis.inputs import pick_device
 from ovdet.apis.model import PRECISIONS, Model, Settings
 from ovdet.registry import build
@@ -23,31 +24,35 @@ def load(
     device: str = "auto",
     cache_dir: str | Path | None = None,
     precision: str = PRECISIONS[0],
+    offline: bool = False,
 ) -> Model:
     """Load a detector or a segmentor.
 
     Args:
         model: A name in the zoo, a config file, or a folder in transformers' format (config.json
             and safetensors); ``ovdet-tiny``, the small model that comes with ovdet, when None.
+            A model that others have released (``owlv2-base``) is fetched into the cache at first.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
             its own, and a config that trains nothing (``train = None``) needs none.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         cache_dir: Where text embeddings are kept; ``OVDET_CACHE`` or the user's cache folder when
             None.
         precision: What it computes in: ``float32``, ``bfloat16`` or ``float16``.
+        offline: Fetch nothing; so does ``OVDET_OFFLINE=1``.
 
     Pictures go in at the size that the config's ``predict`` names, else at that of the ``Resize``
     with which it measures.
 
     Raises:
         InputError: If there is no such model, its files are damaged, a config that trains comes
-            without a checkpoint, a folder holds no architecture that is known, or the device or
-            the precision is not there.
+            without a checkpoint, a folder holds no architecture that is known, a released model
+            cannot be fetched or is no detector, or the device or the precision is not there.
     """
-    if model is not None and Path(model).is_dir():
+    folder = None if model is None else _folder(model, offline=offline)
+    if folder is not None:
         if checkpoint is not None:
             raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
-        return _load_folder(Path(model), pick_device(device), cache_dir, precision)
+        return _load_folder(folder, pick_device(device), cache_dir, precision)
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
     from ovdet.engine.config import load_config
@@ -76,6 +81,16 @@ def load(
     return ready
 
 
+def _folder(model: str | Path, *, offline: bool) -> Path | None:
+    """Return the folder that a model is loaded from; None for configs and the zoo's own models."""
+    if Path(model).is_dir():
+        return Path(model)
+    if Path(model).suffix == ".py":
+        return None
+    entry = zoo.find(str(model))
+    return fetch_detector(entry, offline=offline) if isinstance(entry, zoo.Release) else None
+
+
 def _load_folder(
     path: Path, device: torch.device, cache_dir: str | Path | None, precision: str
 ) -> Model:
@@ -101,6 +116,8 @@ def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path
         if checkpoint is not None:
             raise InputError(f"checkpoint goes with a config file, got the zoo's {str(model)!r}")
         entry = zoo.find(str(model))
+        if isinstance(entry, zoo.Release):
+            raise RuntimeError("released models are loaded from their folders")
         entry.check()
         return entry.config, entry.weights, entry.name
     return Path(model), None if checkpoint is None else Path(checkpoint), Path(model).stem

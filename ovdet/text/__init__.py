@@ -9,7 +9,7 @@ from ovdet.text.learned import LearnedPrompts
 from ovdet.text.prompts import clean_names, fill, load_templates
 from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.rows import LearntRows
-from ovdet.text.store import VectorStore, cache_folder
+from ovdet.text.store import VectorStore
 from ovdet.text.tables import TableClasses, check_reader, read_table
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
@@ -32,7 +32,6 @@ __all__ = [
     "TransformersText",
     "TunedTextClasses",
     "VectorStore",
-    "cache_folder",
     "check_reader",
     "clean_names",
     "compose_caption",

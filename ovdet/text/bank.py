@@ -11,10 +11,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ovdet.structures import InputError, Vocabulary
+from ovdet.structures.files import cache_folder
 from ovdet.structures.tables import Table
 from ovdet.text.encoders import TextEncoder
 from ovdet.text.prompts import clean_names, fill, load_templates
-from ovdet.text.store import VectorStore, cache_folder
+from ovdet.text.store import VectorStore
 from ovdet.text.tables import check_tower
 
 _Key = TypeVar("_Key")

@@ -92,14 +92,16 @@ def test_one_picture(infer, fake, capsys):
     assert "red car   0.75" in out
     assert "photo.jpg -> out/photo.jpg" in out
     assert err == ""
-    assert fake.loads == [(None, {"checkpoint": None, "device": "auto"})]
+    assert fake.loads == [(None, {"checkpoint": None, "device": "auto", "offline": False})]
 
 
 def test_options_reach_the_model(infer, fake):
     paint(Path("a.png"))
-    command = "a.png --classes x --model c.py --checkpoint w.pth --threshold 0.1 --top-k 3"
+    command = (
+        "a.png --classes x --model c.py --checkpoint w.pth --threshold 0.1 --top-k 3 --offline"
+    )
     assert infer([*command.split(), "--device", "cpu", "--out", "o", "--json", "j/d.json"]) == 0
-    assert fake.loads == [("c.py", {"checkpoint": "w.pth", "device": "cpu"})]
+    assert fake.loads == [("c.py", {"checkpoint": "w.pth", "device": "cpu", "offline": True})]
     assert fake.asked == (0.1, 3)
     assert len(detections("j/d.json")["annotations"]) == 1
     assert [path.name for path in Path("o").iterdir()] == ["a.png"]
