@@ -5,6 +5,7 @@ python tools/models.py list
 python tools/models.py show owlv2-base
 python tools/models.py fetch clip-vit-b32
 python tools/models.py verify  # all that are here
+python tools/models.py convert regionclip-rn50 regionclip_pretrained-cc_rn50.pth rn50.safetensors
 """
 
 import argparse
@@ -19,9 +20,7 @@ def main(words: list[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
     try:
-        return {"list": show_all, "show": show, "fetch": fetch, "verify": verify}[options.command](
-            options
-        )
+        return COMMANDS[options.command](options)
     except (ValueError, OSError, ImportError) as error:
         print(f"models.py: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -46,6 +45,10 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     fetching.add_argument("--offline", action="store_true", help="only tell what is missing")
     verifying = commands.add_parser("verify", help="compare files with what is known of them")
     verifying.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
+    converting = commands.add_parser("convert", help="a checkpoint under our names")
+    converting.add_argument("name", help="its entry, which must know how")
+    converting.add_argument("file", type=Path, help="the checkpoint")
+    converting.add_argument("out", type=Path, help="the safetensors file to write")
     return parser.parse_args(words)
 
 
@@ -98,6 +101,22 @@ def verify(options: argparse.Namespace) -> int:
         print(f"{entry.name}  {state}  {why}")
     return 1 if states & {fetching.BAD, fetching.ABSENT} else 0
 
+
+def convert(options: argparse.Namespace) -> int:
+    """Write a checkpoint under our names."""
+    from ovdet.apis import keymaps
+    from ovdet.apis.zoo import find
+    from ovdet.structures import InputError
+
+    keys = getattr(find(options.name), "keys", None)
+    if keys is None:
+        raise InputError(f"{options.name}: nothing here is of its architecture, see models.py show")
+    count = keymaps.convert(keys, options.file, options.out)
+    print(f"{options.out}  {count} weights, for a config's weights= with {keys.tower}")
+    return 0
+
+
+COMMANDS = {"list": show_all, "show": show, "fetch": fetch, "verify": verify, "convert": convert}
 
 if __name__ == "__main__":
     sys.exit(main())

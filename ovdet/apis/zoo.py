@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ovdet.apis.keymaps import KeyMap
 from ovdet.structures import InputError
 from ovdet.structures.files import zoo_folder
 
@@ -93,6 +94,7 @@ class Release:
         file: The weights' name; empty for a whole folder of the hub.
         sha256: What the file must hash to; None where it is not known.
         card: What people want to know.
+        keys: How its names become ours; None where nothing here is of its architecture.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Release:
     file: str
     sha256: str | None
     card: Card
+    keys: KeyMap | None = None
 
 
 def hash_file(path: Path) -> str:
@@ -189,8 +192,24 @@ def _release(facts: dict[str, Any], path: Path) -> Release:
     if sha256 is not None and not _HASH.fullmatch(str(sha256)):
         raise InputError(f"{path}: sha256 must be 64 hexadecimal digits, got {sha256!r}")
     return Release(
-        facts["name"], facts["format"], source, address, file, sha256, _card(facts, path)
+        name=facts["name"],
+        format=facts["format"],
+        source=source,
+        address=address,
+        file=file,
+        sha256=sha256,
+        card=_card(facts, path),
+        keys=_keys(facts.get("keys"), path),
     )
+
+
+def _keys(said: Any, path: Path) -> KeyMap | None:
+    if said is None:
+        return None
+    try:
+        return KeyMap(said["tower"], dict(said["take"]), tuple(said["leave"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: keys must hold tower, take and leave: {error}") from error
 
 
 def _card(facts: Mapping[str, Any], path: Path) -> Card:
