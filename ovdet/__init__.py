@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from ovdet.apis import Model, PanopticResult, Result, SemanticResult, load
     from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
+    from ovdet.text import read_table
 
 __version__ = "0.1.0"
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Vocabulary",
     "__version__",
     "load",
+    "read_table",
     "vocabulary",
 ]
 
@@ -29,6 +31,7 @@ _HOMES = {
     "SemanticResult": "ovdet.apis",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
+    "read_table": "ovdet.text",
     "vocabulary": "ovdet.data.splits",
 }
 

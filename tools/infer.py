@@ -68,6 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("images", nargs="+", metavar="IMAGE|FOLDER|GLOB", help="pictures to look at")
     add("--classes", nargs="+", metavar="NAME", help='names, as: cat "red car"; or @lvis-v1')
     add("--classes-file", type=Path, metavar="FILE", help="UTF-8 text, one name a line")
+    add("--table", type=Path, metavar="FILE", help="text embeddings of these names, a .npy file")
     add("--text", metavar="SENTENCE", help='ground its phrases: "[a dog] by [a car]"')
     add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
     add(
@@ -77,6 +78,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "MASK2FORMER+CLIP (default: ovdet-tiny)",
     )
     add("--checkpoint", metavar="FILE", help="weights for a config file")
+    add("--offline", action="store_true", help="fetch no model; tell which file is missing")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
     add("--top-k", type=count, metavar="N", help="most objects a picture (100)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
@@ -102,7 +104,12 @@ def run(options: argparse.Namespace) -> int:
     if len(files) == 1:
         with quiet_decoders():
             read_image(files[0])  # one bad picture is told before a model is loaded
-    model = load(options.model, checkpoint=options.checkpoint, device=options.device)
+    model = load(
+        options.model,
+        checkpoint=options.checkpoint,
+        device=options.device,
+        offline=options.offline,
+    )
     report = answer_all(model, files, ask, options)
     for line in report.bad:
         print(f"infer.py: {line}", file=sys.stderr)
@@ -121,9 +128,10 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
     from ovdet.apis.files import read_classes
     from ovdet.apis.grounding import read_sentence
     from ovdet.structures import InputError
+    from ovdet.text import read_table
 
     if options.text is not None or options.task == GROUND:
-        if options.text is None or options.classes or options.classes_file:
+        if options.text is None or options.classes or options.classes_file or options.table:
             raise InputError('the task ground wants --text "[a dog] by [a car]" instead of classes')
         if options.task not in {None, GROUND}:
             raise InputError(f"--text is for the task ground, {options.task} wants --classes")
@@ -133,6 +141,8 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
         read_sentence(options.text)
         return lambda model, _, pixels: model.ground(pixels, options.text, **given)
     vocabulary = read_classes(options.classes, options.classes_file)
+    if options.table is not None:
+        vocabulary = read_table(options.table, vocabulary)
     return lambda model, task, pixels: (
         model.detect(pixels, vocabulary, **given)
         if task == DETECT

@@ -25,6 +25,7 @@ def main(words: list[str] | None = None) -> int:
         load_checkpoint,
         load_config,
         parse_options,
+        use_table,
     )
     from ovdet.evaluation.protocols import headlines
     from ovdet.structures import atomic_write
@@ -42,6 +43,8 @@ def main(words: list[str] | None = None) -> int:
         runner = build_runner(config, work_dir, train=False)
         if weights is not None:
             fill_weights(runner.model, weights, given)
+        if options.table:
+            use_table(runner.val_dataloader.dataset, options.table, options.table_names)
         metrics = runner.val()
         atomic_write(work_dir / "metrics.json", encode_metrics(metrics))
     except (ValueError, OSError) as error:
@@ -67,6 +70,8 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         help="weights: .pth or .safetensors; without it what the config itself loads",
     )
     parser.add_argument("--vocabulary", help="limits or orders the classes: a file, or @lvis-v1")
+    parser.add_argument("--table", help="text embeddings of the classes, a .npy file")
+    parser.add_argument("--table-names", help="what its rows are for: a file, or @lvis-v1")
     parser.add_argument("--work-dir", help="log and metrics.json; work_dirs/<config>_test")
     parser.add_argument("--skip-bad", action="store_true", help="leave out bad annotations")
     parser.add_argument(

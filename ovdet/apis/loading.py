@@ -1,12 +1,15 @@
 """load: from a zoo name, a config and a checkpoint, or a folder, to a model ready for use."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ovdet.apis import zoo
+from ovdet.apis.fetching import fetch_detector
 from ovdet.apis.inputs import pick_device
 from ovdet.apis.model import PRECISIONS, Model, Settings
 from ovdet.apis.pairs import join_pair, refuse_half, split_pair
@@ -24,6 +27,7 @@ def load(
     device: str = "auto",
     cache_dir: str | Path | None = None,
     precision: str = PRECISIONS[0],
+    offline: bool = False,
 ) -> Model:
     """Load a detector or a segmentor.
 
@@ -31,8 +35,9 @@ def load(
         model: A name in the zoo, a config file, or a folder in transformers' format (config.json
             and safetensors); or two of them as ``A+B``: a detector A whose boxes B, a folder of
             SAM, SAM 2 or SAM 3, turns into masks, or masks that a folder A (Mask2Former,
-            MaskFormer, OneFormer) proposes and a file or folder B of a CLIP names. ``ovdet-tiny``,
-            the small model that comes with ovdet, when None.
+            MaskFormer, OneFormer) proposes and a file or folder B of a CLIP names. A model that
+            others have released (``owlv2-base``) is fetched into the cache at first.
+            ``ovdet-tiny``, the small model that comes with ovdet, when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
             its own, and a config that trains nothing (``train = None``) needs none. Of ``A+B`` it
             is A's.
@@ -40,21 +45,27 @@ def load(
         cache_dir: Where text embeddings are kept; ``OVDET_CACHE`` or the user's cache folder when
             None.
         precision: What it computes in: ``float32``, ``bfloat16`` or ``float16``.
+        offline: Fetch nothing; so does ``OVDET_OFFLINE=1``.
 
     Pictures go in at the size that the config's ``predict`` names, else at that of the ``Resize``
     with which it measures.
 
     Raises:
         InputError: If there is no such model, its files are damaged, a config that trains comes
-            without a checkpoint, a folder holds no architecture that is known, or the device or
-            the precision is not there.
+            without a checkpoint, a folder holds no architecture that is known, a released model
+            cannot be fetched or is no detector, or the device or the precision is not there.
     """
     if (pair := split_pair(model)) is not None:
-        return _load_pair(pair, checkpoint, device, cache_dir, precision)
-    if model is not None and Path(model).is_dir():
+        if checkpoint is not None and Path(pair[0]).is_dir():
+            raise InputError(f"{pair[0]}: a folder brings its weights, leave checkpoint out")
+        kept: Any = {"device": device, "cache_dir": cache_dir}
+        alone = partial(load, checkpoint=checkpoint, offline=offline, **kept)
+        return _load_pair(pair, alone, precision=precision, **kept)
+    folder = None if model is None else _folder(model, offline=offline)
+    if folder is not None:
         if checkpoint is not None:
             raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
-        return _load_folder(Path(model), pick_device(device), cache_dir, precision)
+        return _load_folder(folder, pick_device(device), cache_dir, precision)
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
     from ovdet.engine.config import load_config
@@ -91,19 +102,25 @@ def _build(facts: Any, config: Path) -> Any:
 
 def _load_pair(
     pair: tuple[str, str],
-    checkpoint: str | Path | None,
+    alone: Callable[[str], Model],
+    *,
     device: str,
     cache_dir: str | Path | None,
     precision: str,
 ) -> Model:
-    def alone(first: str) -> Model:
-        return load(first, checkpoint=checkpoint, device=device, cache_dir=cache_dir)
-
-    if checkpoint is not None and Path(pair[0]).is_dir():
-        raise InputError(f"{pair[0]}: a folder brings its weights, leave checkpoint out")
     module, settings, name = join_pair(*pair, alone)
     _keep_text(module, cache_dir)
     return Model(module, settings, pick_device(device), name, precision)
+
+
+def _folder(model: str | Path, *, offline: bool) -> Path | None:
+    """Return the folder that a model is loaded from; None for configs and the zoo's own models."""
+    if Path(model).is_dir():
+        return Path(model)
+    if Path(model).suffix == ".py":
+        return None
+    entry = zoo.find(str(model))
+    return fetch_detector(entry, offline=offline) if isinstance(entry, zoo.Release) else None
 
 
 def _load_folder(
@@ -132,6 +149,8 @@ def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path
         if checkpoint is not None:
             raise InputError(f"checkpoint goes with a config file, got the zoo's {str(model)!r}")
         entry = zoo.find(str(model))
+        if isinstance(entry, zoo.Release):
+            raise RuntimeError("released models are loaded from their folders")
         entry.check()
         return entry.config, entry.weights, entry.name
     return Path(model), None if checkpoint is None else Path(checkpoint), Path(model).stem

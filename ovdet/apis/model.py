@@ -18,7 +18,8 @@ from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
 from ovdet.apis.semantic import SemanticResult
 from ovdet.data.transforms import Resize, Transform
 from ovdet.ops import unit_norm
-from ovdet.structures import InputError, Sample
+from ovdet.structures import InputError, Sample, Vocabulary
+from ovdet.text import check_reader
 
 Batch = list[tuple[Picture, Sample]]
 T = TypeVar("T")
@@ -130,8 +131,9 @@ class Model:
 
         Args:
             images: One picture or a list of them; see ``ovdet.apis.images.read_image``.
-            classes: Names in plain words, at least one, or a vocabulary, or the name of a published
-                one as ``"@lvis-v1"``; they come back as labels exactly as given.
+            classes: Names in plain words, at least one, or a vocabulary (``ovdet.read_table`` gives
+                one that brings its embeddings), or the name of a published one as ``"@lvis-v1"``;
+                they come back as labels exactly as given.
             threshold: Least score, in [0, 1]; the model's own when None.
             top_k: Most objects a picture, at least 1.
             batch_size: Pictures that pass the model together, at least 1.
@@ -141,11 +143,12 @@ class Model:
 
         Raises:
             InputError: If a picture cannot be read, a name is blank or stands twice, there is no
-                name, a number is out of its range, or the model is a segmentor.
+                name, a table is of another text tower or the model takes none, a number is out of
+                its range, or the model is a segmentor.
         """
         if self.task != DETECT:
             raise InputError(f"{self.name} is a segmentor: ask it with segment(), not detect()")
-        vocabulary, limits = as_vocabulary(classes), self._limits(threshold, top_k)
+        vocabulary, limits = self._vocabulary(classes), self._limits(threshold, top_k)
 
         def detect(batch: Batch) -> list[Result]:
             found = self.detector.predict(
@@ -223,7 +226,7 @@ class Model:
         chosen = choose_task(self.detector, self.name, task)
         if chosen != INSTANCE and (threshold is not None or top_k is not None):
             raise InputError(f"threshold and top_k are of the task instance, got them for {chosen}")
-        vocabulary = as_vocabulary(classes)
+        vocabulary = self._vocabulary(classes)
         limits = self._limits(threshold, _TOP if top_k is None else top_k)
         return self._in_batches(
             images,
@@ -280,8 +283,13 @@ class Model:
         if not hasattr(self.detector, "text"):
             raise InputError(f"{self.name} reads names beside a picture, it has no vectors of them")
         with torch.inference_mode():
-            embeddings: Tensor = self.detector.text(as_vocabulary(names)).classes
+            embeddings: Tensor = self.detector.text(self._vocabulary(names)).classes
         return unit_norm(embeddings.float()).cpu()
+
+    def _vocabulary(self, classes: Classes) -> Vocabulary:
+        vocabulary = as_vocabulary(classes)
+        check_reader(self.detector, vocabulary)
+        return vocabulary
 
     def _limits(self, threshold: float | None, top_k: int) -> Limits:
         return Limits(self.settings.threshold if threshold is None else threshold, top_k)

@@ -6,6 +6,7 @@ from ovdet.data.captions import CaptionDataset, ReplayedStream
 from ovdet.data.coco import CocoDataset, collate
 from ovdet.data.images import read_rgb
 from ovdet.data.mosaic import Mosaic
+from ovdet.data.named import named_vocabulary
 from ovdet.data.panoptic import PanopticDataset
 from ovdet.data.phrases import PhraseDataset
 from ovdet.data.proposals import LoadProposals, StoredCrops
@@ -46,6 +47,7 @@ __all__ = [
     "StoredCrops",
     "TrainSampler",
     "collate",
+    "named_vocabulary",
     "read_annotations",
     "read_rgb",
 ]

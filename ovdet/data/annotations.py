@@ -190,7 +190,8 @@ def choose_classes(own: Vocabulary, wanted: Vocabulary, path: Path) -> Vocabular
         values = getattr(own, fact)
         return getattr(wanted, fact) or tuple(values[i] for i in order if values)
 
-    facts = {fact: pick(fact) for fact in ("synonyms", "descriptions", "novel", "frequency")}
+    kinds = ("synonyms", "descriptions", "novel", "frequency")
+    facts: dict[str, Any] = {fact: pick(fact) for fact in kinds}
     return Vocabulary(wanted.names, **facts, ids=tuple(own.category_ids[i] for i in order))
 
 

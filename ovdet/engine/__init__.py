@@ -3,7 +3,7 @@
 from ovdet.engine.checkpoints import fill_weights, load_checkpoint, load_weights
 from ovdet.engine.config import load_config, parse_options
 from ovdet.engine.hooks import CheckpointHook, ImageCounts, ProgressHook
-from ovdet.engine.loops import TrainingError
+from ovdet.engine.loops import TrainingError, use_table
 from ovdet.engine.naming import BoxNaming, CropNaming, proposal_recall
 from ovdet.engine.pointing import PointingGame
 from ovdet.engine.report import encode_metrics, format_metrics
@@ -26,4 +26,5 @@ __all__ = [
     "load_weights",
     "parse_options",
     "proposal_recall",
+    "use_table",
 ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ovdet.data import SourceSampler
+from ovdet.data.splits import read_vocabulary
 from ovdet.engine.checkpoints import (
     bare,
     fill_weights,
@@ -20,6 +21,7 @@ from ovdet.engine.checkpoints import (
     set_random_state,
 )
 from ovdet.structures import InputError, Vocabulary
+from ovdet.text import check_reader, read_table
 
 
 class TrainingError(RuntimeError):
@@ -195,7 +197,28 @@ def use_vocabulary(model: nn.Module, dataset: Any) -> None:
     vocabulary: Vocabulary | None = getattr(dataset, "vocabulary", None)
     inner: Any = bare(model)
     if vocabulary is not None and hasattr(inner, "vocabulary"):
+        check_reader(inner, vocabulary)
         inner.vocabulary = vocabulary
+
+
+def use_table(dataset: Any, file: str, names: str | None = None) -> None:
+    """Give a data set's classes the embeddings of a table.
+
+    Args:
+        dataset: What has a ``vocabulary``.
+        file: The table, as ``read_table`` takes it.
+        names: The vocabulary its rows are for, a file or a published one as ``@lvis-v1``; the data
+            set's own where None.
+
+    Raises:
+        InputError: If the data set has no classes, the file is no table of the names, or it lacks
+            one of the data set's.
+    """
+    own: Vocabulary | None = getattr(dataset, "vocabulary", None)
+    if own is None:
+        raise InputError(f"{file}: a {type(dataset).__name__} has no classes to give a table to")
+    known = own if names is None else read_vocabulary(names)
+    dataset.vocabulary = own.with_table(read_table(file, known), file)
 
 
 @contextmanager

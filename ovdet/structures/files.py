@@ -1,7 +1,8 @@
-"""Writing files so that a reader sees the old bytes or the new ones, never half of them."""
+"""Where files of ours lie, and writing them so that a reader sees the old bytes or the new ones."""
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,31 @@ def zoo_folder() -> Path:
     if not folder.is_dir():
         raise InputError(f"no model zoo at {folder}: set OVDET_ZOO to the folder model_zoo")
     return folder
+
+
+def cache_folder() -> Path | None:
+    """Return the folder for caches, or None when they are switched off.
+
+    ``OVDET_CACHE`` names it, ``off`` switches it off; by default it is ``ovdet`` in the user's
+    cache folder.
+    """
+    wish = os.environ.get("OVDET_CACHE", "")
+    if wish.lower() == "off":
+        return None
+    if wish:
+        return Path(wish).expanduser()
+    try:
+        return _user_cache() / "ovdet"
+    except RuntimeError:  # no home folder is known
+        return None
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def atomic_write(path: Path, data: bytes) -> None:

@@ -54,9 +54,6 @@ class PhraseVocabulary(Vocabulary):
 
     def pick(self, rows: Sequence[int]) -> "PhraseVocabulary":
         """Return the classes at ``rows``, in that order, with all that is known about them."""
-        facts = {
-            name: tuple(fact[row] for row in rows) if (fact := getattr(self, name)) else ()
-            for name in (*Vocabulary.__dataclass_fields__, "wordings")
-        }
+        facts = self._picked(rows) | {"wordings": tuple(self.wordings[row] for row in rows)}
         asked = tuple(tuple(image[row] for row in rows) for image in self.asked)
         return replace(self, **facts, asked=asked)

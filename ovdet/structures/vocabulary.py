@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ovdet.structures.errors import InputError
 from ovdet.structures.files import atomic_write, read_json
 
+if TYPE_CHECKING:
+    from ovdet.structures.tables import Table  # needs torch, which most who name classes do not
+
 _FREQUENCIES = {"f", "c", "r"}
+_FACTS = ("names", "synonyms", "descriptions", "novel", "frequency", "ids")
 _KINDS = {"names": str, "descriptions": str, "novel": bool, "frequency": str, "ids": int}
 
 
@@ -26,10 +30,12 @@ class Vocabulary:
         novel: For each class whether it is held out of training; empty means none is.
         frequency: For each class ``f``, ``c`` or ``r`` (LVIS); empty when unknown.
         ids: For each class its id in the data set's own files; empty means 1 to C.
+        table: Embeddings of the classes to be used in place of what a text tower says of their
+            names; None where the tower is to be asked. It is not written to files.
 
     Raises:
-        InputError: If there is no name, a name is blank or stands twice, or a fact's list does not
-            have C entries.
+        InputError: If there is no name, a name is blank or stands twice, or a fact's list or the
+            table does not have C entries.
     """
 
     names: tuple[str, ...]
@@ -38,6 +44,7 @@ class Vocabulary:
     novel: tuple[bool, ...] = ()
     frequency: tuple[str, ...] = ()
     ids: tuple[int, ...] = ()
+    table: "Table | None" = None
 
     def __post_init__(self) -> None:
         _check_names(self.names)
@@ -48,6 +55,11 @@ class Vocabulary:
                     f"{fact} must have one entry a class or none, got {count} for "
                     f"{len(self.names)} classes"
                 )
+        if self.table is not None and len(self.table) != len(self.names):
+            raise InputError(
+                f"{self.table.place}: must have one row a class, got {len(self.table)} for "
+                f"{len(self.names)} classes"
+            )
         if unknown := set(self.frequency) - _FREQUENCIES:
             raise InputError(f"frequency must be f, c or r, got {sorted(unknown)}")
         if len(set(self.ids)) != len(self.ids):
@@ -78,7 +90,7 @@ class Vocabulary:
         record = read_json(path)
         if not isinstance(record, dict) or not isinstance(record.get("names"), list):
             raise InputError(f"{path}: must be an object with a list 'names'")
-        if unknown := set(record) - set(cls.__dataclass_fields__):
+        if unknown := set(record) - set(_FACTS):
             raise InputError(f"{path}: unknown keys {sorted(unknown)}")
         try:
             _check_kinds(record)
@@ -92,19 +104,42 @@ class Vocabulary:
         Raises:
             OSError: If the file cannot be written.
         """
-        text = json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True)
+        facts = {name: getattr(self, name) for name in _FACTS}
+        text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True)
         # Names from a command line may hold what is no UTF-8; as an escape JSON knows it too.
         atomic_write(Path(path), (text + "\n").encode("utf-8", "backslashreplace"))
 
     def pick(self, rows: Sequence[int]) -> "Vocabulary":
         """Return the classes at ``rows``, in that order, with all that is known about them."""
-        facts = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return Vocabulary(
-            **{
-                name: tuple(fact[row] for row in rows) if fact else ()
-                for name, fact in facts.items()
-            }
-        )
+        return Vocabulary(**self._picked(rows))
+
+    def _picked(self, rows: Sequence[int]) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            name: tuple(fact[row] for row in rows) if (fact := getattr(self, name)) else ()
+            for name in _FACTS
+        }
+        return facts | {"table": None if self.table is None else self.table.pick(rows)}
+
+    def with_table(self, array: Any, place: str = "the table") -> "Vocabulary":
+        """Return the vocabulary with embeddings of its classes, to be used in place of a tower's.
+
+        Args:
+            array: [C, D], floating-point, of any norms: an array, a tensor, or another vocabulary
+                with a table, whose rows are taken by name.
+            place: What messages call it.
+
+        Raises:
+            InputError: If the array cannot be a table of these names, as ``make_table`` checks it,
+                or the other vocabulary has no table or lacks one of the names.
+        """
+        from ovdet.structures.tables import find_rows, make_table
+
+        if not isinstance(array, Vocabulary):
+            return replace(self, table=make_table(array, self.names, place))
+        if array.table is None:
+            raise InputError(f"{place}: the vocabulary given for it has no table")
+        rows = find_rows(self.names, array.names, array.table.place)
+        return replace(self, table=array.table.pick(rows))
 
     @property
     def novel_mask(self) -> tuple[bool, ...]:

@@ -1,5 +1,6 @@
 """Weights of others: named tensors out of a file, without running what the file says."""
 
+import glob
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ovdet.structures.errors import InputError
-from ovdet.structures.files import read_json, zoo_folder
+from ovdet.structures.files import cache_folder, read_json, zoo_folder
 
 
 class Unread:
@@ -39,18 +40,32 @@ PUBLISHED: list[Any] = [
 ]
 """What a reader of weights may be told to make; none of it runs code of the file's choosing."""
 
+FETCHED = "models"
+"""The cache's folder of what was fetched: one folder a model."""
+
 _PROJECTION = re.compile(r"(.*)\.([qkv])_proj\.(weight|bias)$")
 _NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
 
 
 def find_weights(file: str) -> Path:
-    """Return where a file of weights lies: the path itself, else that name in the model zoo.
+    """Return where a file of weights lies.
+
+    Args:
+        file: A path, else the name of a file in the model zoo or among those fetched from it.
+
+    Returns:
+        The path; in the zoo's folder where there is no such file.
 
     Raises:
         InputError: If there is no such path and no model zoo either.
     """
     path = Path(file)
-    return path if path.exists() else zoo_folder() / path
+    if path.exists():
+        return path
+    places = [zoo_folder() / path]
+    if path.name == file and (cache := cache_folder()) is not None:
+        places += sorted((cache / FETCHED).glob(f"*/{glob.escape(file)}"))
+    return next((place for place in places if place.exists()), places[0])
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

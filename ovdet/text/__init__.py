@@ -9,7 +9,8 @@ from ovdet.text.learned import LearnedPrompts
 from ovdet.text.prompts import clean_names, fill, load_templates
 from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.rows import LearntRows
-from ovdet.text.store import VectorStore, cache_folder
+from ovdet.text.store import VectorStore
+from ovdet.text.tables import TableClasses, check_reader, read_table
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
 from ovdet.text.tokens import TokenText
@@ -22,6 +23,7 @@ __all__ = [
     "LearnedPrompts",
     "LearntRows",
     "OpenClipText",
+    "TableClasses",
     "TextClasses",
     "TextEncoder",
     "TinyTextTransformer",
@@ -30,7 +32,7 @@ __all__ = [
     "TransformersText",
     "TunedTextClasses",
     "VectorStore",
-    "cache_folder",
+    "check_reader",
     "clean_names",
     "compose_caption",
     "cut_names",
@@ -38,6 +40,7 @@ __all__ = [
     "lengths",
     "load_templates",
     "positive_map",
+    "read_table",
     "word_vector",
     "write_names",
 ]

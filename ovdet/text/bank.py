@@ -11,9 +11,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ovdet.structures import InputError, Vocabulary
+from ovdet.structures.files import cache_folder
+from ovdet.structures.tables import Table
 from ovdet.text.encoders import TextEncoder
 from ovdet.text.prompts import clean_names, fill, load_templates
-from ovdet.text.store import VectorStore, cache_folder
+from ovdet.text.store import VectorStore
+from ovdet.text.tables import check_tower
 
 _Key = TypeVar("_Key")
 _VERSION = "1"  # raised when the same weights, templates and name come to mean another vector
@@ -27,7 +30,8 @@ class Bank:
 
     A word's vector is CLIP's exact ensemble: the unit vectors of its T sentences, their mean,
     normalised. A class with synonyms gets the normalised mean of the vectors of its name and
-    synonyms, each distinct word counted once. Descriptions are not read.
+    synonyms, each distinct word counted once. Descriptions are not read. A vocabulary with a table
+    gets the rows of the table.
 
     Vectors are kept by word, so a vocabulary that grows by one encodes one, in memory and in a
     file under ``OVDET_CACHE``; weights, templates and the word's cleaned form are their key.
@@ -70,15 +74,19 @@ class Bank:
             written to.
 
         Raises:
-            InputError: If given a bare string.
+            InputError: If given a bare string, or the vocabulary's table is of another tower.
         """
         if isinstance(vocabulary, str):
             raise InputError(f"classes must be a list of names, got the bare string {vocabulary!r}")
         self._follow_weights()
-        names, synonyms = _facts(vocabulary)
-        key: tuple[object, ...] = (names, synonyms, self.encoder.device)
+        names, synonyms, table = _facts(vocabulary)
+        key: tuple[object, ...] = (names, synonyms, table, self.encoder.device)
         known = self._vocabularies.get(key)
-        if known is None:
+        if known is None and table is not None:
+            check_tower(table, names, self.embed_words, self.encoder.dim)
+            known = table.vectors.to(self.encoder.device)
+            _keep(self._vocabularies, {key: known}, _VOCABULARIES_KEPT)
+        elif known is None:
             others = synonyms or ((),) * len(names)
             known = self._embed_groups([(n, *o) for n, o in zip(names, others, strict=True)])
             _keep(self._vocabularies, {key: known}, _VOCABULARIES_KEPT)
@@ -147,10 +155,10 @@ class Bank:
 
 def _facts(
     vocabulary: Vocabulary | Sequence[str],
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], Table | None]:
     if isinstance(vocabulary, Vocabulary):
-        return vocabulary.names, vocabulary.synonyms
-    return tuple(vocabulary), ()
+        return vocabulary.names, vocabulary.synonyms, vocabulary.table
+    return tuple(vocabulary), (), None
 
 
 def _keep(known: dict[_Key, Tensor], new: dict[_Key, Tensor], most: int) -> None:

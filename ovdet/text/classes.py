@@ -34,11 +34,14 @@ class TextClasses(nn.Module):
         templates: The name of a template set, or templates of one's own.
 
     Attributes:
+        reads_tables: A vocabulary may bring a table of embeddings.
         bank: Where the embeddings come from; ``bank.encoded`` counts the sentences encoded.
 
     Raises:
         InputError: If the templates are not usable.
     """
+
+    reads_tables = True
 
     def __init__(self, encoder: TextEncoder, templates: str | Sequence[str] = "single") -> None:
         super().__init__()

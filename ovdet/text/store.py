@@ -4,9 +4,7 @@ A cache only: whatever is wrong with the file or the folder, the caller computes
 """
 
 import logging
-import os
 import sqlite3
-import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -32,31 +30,6 @@ _DAMAGED = {
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS vectors (name BLOB PRIMARY KEY, vector BLOB, crc INT) WITHOUT ROWID"
 )
-
-
-def cache_folder() -> Path | None:
-    """Return the folder for caches, or None when they are switched off.
-
-    ``OVDET_CACHE`` names it, ``off`` switches it off; by default it is ``ovdet`` in the user's
-    cache folder.
-    """
-    wish = os.environ.get("OVDET_CACHE", "")
-    if wish.lower() == "off":
-        return None
-    if wish:
-        return Path(wish).expanduser()
-    try:
-        return _user_cache() / "ovdet"
-    except RuntimeError:  # no home folder is known
-        return None
-
-
-def _user_cache() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 class VectorStore:

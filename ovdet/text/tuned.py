@@ -31,6 +31,8 @@ class TunedTextClasses(nn.Module):
         InputError: If the templates are not usable.
     """
 
+    reads_tables = True
+
     def __init__(
         self,
         encoder: TextEncoder,

@@ -233,3 +233,21 @@ def test_bad_configs(files, tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             ovdet.load(path, checkpoint=files[1], device="cpu")
+
+
+def test_a_table_of_the_same_tower_stands_in_for_the_names(files):
+    model = ovdet.load(files[0], checkpoint=files[1], device="cpu")
+    names = ["cat", "dog", "a red car"]
+    image = np.random.default_rng(0).integers(0, 256, (70, 50, 3), dtype=np.uint8)
+    given = ovdet.Vocabulary.of(names).with_table(model.embed_text(names), "t.npy")
+    expected = model.detect(image, names, threshold=0.0, top_k=7)
+    found = model.detect(image, given, threshold=0.0, top_k=7)
+    assert found.labels == expected.labels
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+    torch.testing.assert_close(model.embed_text(given), model.embed_text(names))
+    wide = ovdet.Vocabulary.of(names).with_table(np.eye(3), "t.npy")
+    with pytest.raises(InputError, match=r"t\.npy: rows are 3 wide, the model's text is 16 wide"):
+        model.detect(image, wide)
+    model.detector.text.reads_tables = False
+    with pytest.raises(InputError, match=r"t\.npy: a TwoStageDetector with this text reads names"):
+        model.segment(image, given)

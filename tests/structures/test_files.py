@@ -1,9 +1,11 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from ovdet.structures import InputError, atomic_write, read_json
+from ovdet.structures.files import cache_folder
 
 
 def test_writes_and_replaces(tmp_path):
@@ -82,3 +84,19 @@ def test_what_is_not_json_is_named(tmp_path, content, message):
 def test_a_folder_is_not_a_file(tmp_path):
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         read_json(tmp_path)
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("OVDET_CACHE", "off")
+    assert cache_folder() is None
+    monkeypatch.setenv("OVDET_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("OVDET_CACHE")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "ovdet"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / ".cache" / "ovdet"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert cache_folder() == tmp_path / "Library" / "Caches" / "ovdet"

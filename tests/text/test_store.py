@@ -1,11 +1,10 @@
 import multiprocessing
 import sqlite3
-from pathlib import Path
 
 import pytest
 import torch
 
-from ovdet.text import VectorStore, cache_folder
+from ovdet.text import VectorStore
 
 ROWS = {"cat": torch.tensor([1.0, 2.0, 3.0]), "a\x00b é": torch.tensor([4.0, 5.0, 1e-30])}
 
@@ -99,19 +98,3 @@ def test_processes_may_write_at_once(path):
         worker.join()
     names = [f"{share}-{i}" for share in range(3) for i in range(20)]
     assert VectorStore(path, 1).read(names).keys() == set(names)
-
-
-def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("OVDET_CACHE", "off")
-    assert cache_folder() is None
-    monkeypatch.setenv("OVDET_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("OVDET_CACHE")
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "ovdet"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert cache_folder() == tmp_path / ".cache" / "ovdet"
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert cache_folder() == tmp_path / "Library" / "Caches" / "ovdet"

@@ -92,17 +92,36 @@ def test_one_picture(infer, fake, capsys):
     assert "red car   0.75" in out
     assert "photo.jpg -> out/photo.jpg" in out
     assert err == ""
-    assert fake.loads == [(None, {"checkpoint": None, "device": "auto"})]
+    assert fake.loads == [(None, {"checkpoint": None, "device": "auto", "offline": False})]
 
 
 def test_options_reach_the_model(infer, fake):
     paint(Path("a.png"))
-    command = "a.png --classes x --model c.py --checkpoint w.pth --threshold 0.1 --top-k 3"
+    command = (
+        "a.png --classes x --model c.py --checkpoint w.pth --threshold 0.1 --top-k 3 --offline"
+    )
     assert infer([*command.split(), "--device", "cpu", "--out", "o", "--json", "j/d.json"]) == 0
-    assert fake.loads == [("c.py", {"checkpoint": "w.pth", "device": "cpu"})]
+    assert fake.loads == [("c.py", {"checkpoint": "w.pth", "device": "cpu", "offline": True})]
     assert fake.asked == (0.1, 3)
     assert len(detections("j/d.json")["annotations"]) == 1
     assert [path.name for path in Path("o").iterdir()] == ["a.png"]
+
+
+def test_a_table_goes_with_the_names(infer, fake, capsys):
+    paint(Path("a.png"))
+    np.save("t.npy", np.eye(2, 4))
+    asked = []
+    fake.detect = lambda image, classes, **_: (
+        asked.append(classes) or FakeModel.detect(fake, image, classes)
+    )
+    assert infer(["a.png", "--classes", "cat", "dog", "--table", "t.npy"]) == 0
+    assert asked[0].names == ("cat", "dog")
+    assert asked[0].table.vectors.tolist() == np.eye(2, 4).tolist()
+    capsys.readouterr()
+    assert infer(["a.png", "--classes", "cat", "--table", "t.npy"]) == 2
+    told = "infer.py: t.npy: a table for 1 names must be [1, D], got [2, 4]\n"
+    assert capsys.readouterr().err == told
+    assert infer(["a.png", "--text", "a [cat]", "--table", "t.npy"]) == 2
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from ovdet.structures import Vocabulary
 
 TOOL = Path(__file__).parents[2] / "tools" / "test.py"
 
@@ -53,3 +56,26 @@ def test_without_a_checkpoint_the_config_is_measured_as_it_is(tool, monkeypatch,
     monkeypatch.setattr("ovdet.engine.build_runner", lambda *_, **__: runner)
     assert tool.main(["config.py", "--work-dir", str(tmp_path)]) == 0
     assert "config.py on val.json" in capsys.readouterr().out
+
+
+def test_a_table_is_given_to_the_classes_of_the_data(tool, monkeypatch, tmp_path, capsys):
+    classes = Vocabulary.of(["dog", "cat"])
+    dataset = SimpleNamespace(vocabulary=classes)
+    loader = SimpleNamespace(dataset=dataset)
+    config = SimpleNamespace(val=SimpleNamespace(dataset={"ann_file": "val.json"}))
+    runner = SimpleNamespace(model=None, val=lambda: {"a/b": 0.5}, val_dataloader=loader)
+    monkeypatch.setattr("ovdet.engine.load_config", lambda *_: config)
+    monkeypatch.setattr("ovdet.engine.build_runner", lambda *_, **__: runner)
+    np.save(tmp_path / "t.npy", np.eye(3))
+    Vocabulary.of(["cat", "emu", "dog"]).save(tmp_path / "names.json")
+    command = ["config.py", "--work-dir", str(tmp_path), "--table", str(tmp_path / "t.npy")]
+    assert tool.main([*command, "--table-names", str(tmp_path / "names.json")]) == 0
+    assert dataset.vocabulary.names == ("dog", "cat")
+    assert dataset.vocabulary.table.vectors.tolist() == [[0, 0, 1], [1, 0, 0]]
+    dataset.vocabulary = classes
+    capsys.readouterr()
+    assert tool.main(command) == 2
+    assert "a table for 2 names must be [2, D], got [3, 3]" in capsys.readouterr().err
+    del dataset.vocabulary
+    assert tool.main(command) == 2
+    assert "has no classes to give a table to" in capsys.readouterr().err

@@ -26,6 +26,7 @@ def _row(name, refinements=(), **options):
     )
 
 
+_sharp = dict(head__scale=100.0)  # published: probabilities are those of 100 times the cosine
 _many = dict(settings__answers__background_words=_distractors)
 variants = [
     _row("last block (baseline)", trunk__module__readout=_block),
@@ -34,12 +35,12 @@ variants = [
     _row("value path, shortcut and linear maps", trunk__module__readout__residual=True,
          trunk__module__readout__ffn=True),
     _row("value path in windows", settings__views__window=96),
-    # published: probabilities are those of 100 times the cosine
-    _row("key smoothing", [dict(type="KeySmooth")], head__scale=100.0),
-    _row("key smoothing below 0.5", [dict(type="KeySmooth", threshold=0.5)], head__scale=100.0),
-    _row("prompt denoising", [_prompts]),
+    _row("key smoothing", [dict(type="KeySmooth")], **_sharp),
+    _row("key smoothing below 0.5", [dict(type="KeySmooth", threshold=0.5)], **_sharp),
+    _row("prompt denoising", [_prompts], **_sharp),
+    _row("prompt denoising, key smoothing", [_prompts, dict(type="KeySmooth")], **_sharp),
     _row("value path, 3 x names", **_many),
-    _row("prompt denoising, 3 x names", [_prompts], **_many),
+    _row("prompt denoising, 3 x names", [_prompts], **_sharp, **_many),
     dict(name="student, seen labels alone", config="maskclip_seen_tiny_stickers.py"),
     dict(name="MaskCLIP+, annotation-free", config="maskclip_free_tiny_stickers.py"),
     dict(name="MaskCLIP+", config=_student),

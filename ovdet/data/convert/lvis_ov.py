@@ -115,7 +115,8 @@ def _base_of(classes: Vocabulary) -> Vocabulary:
     def pick(values: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(values[i] for i in rows if values)
 
-    facts = {f: pick(getattr(classes, f)) for f in ("synonyms", "descriptions", "frequency")}
+    kinds = ("synonyms", "descriptions", "frequency")
+    facts: dict[str, Any] = {kind: pick(getattr(classes, kind)) for kind in kinds}
     return Vocabulary(pick(classes.names), **facts, ids=pick(classes.category_ids))
 
 
