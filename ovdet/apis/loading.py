@@ -56,15 +56,13 @@ def load(
             cannot be fetched or is no detector, or the device or the precision is not there.
     """
     if (pair := split_pair(model)) is not None:
-        if checkpoint is not None and Path(pair[0]).is_dir():
-            raise InputError(f"{pair[0]}: a folder brings its weights, leave checkpoint out")
         kept: Any = {"device": device, "cache_dir": cache_dir}
         alone = partial(load, checkpoint=checkpoint, offline=offline, **kept)
+        _refuse_weights(pair[0], checkpoint)
         return _load_pair(pair, alone, precision=precision, **kept)
     folder = None if model is None else _folder(model, offline=offline)
     if folder is not None:
-        if checkpoint is not None:
-            raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
+        _refuse_weights(folder, checkpoint)
         return _load_folder(folder, pick_device(device), cache_dir, precision)
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
@@ -98,6 +96,11 @@ def _build(facts: Any, config: Path) -> Any:
         kind = type(detector).__name__
         raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
     return detector
+
+
+def _refuse_weights(model: str | Path, checkpoint: str | Path | None) -> None:
+    if checkpoint is not None and Path(model).is_dir():
+        raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
 
 
 def _load_pair(
