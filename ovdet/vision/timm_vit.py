@@ -236,7 +236,8 @@ class TimmVit(nn.Module):
         pool = trunk.attn_pool
         _, value = pool.kv(tokens).chunk(2, dim=-1)  # a query that sees one token takes its value
         seen: Tensor = pool.proj(value)
-        return seen + pool.mlp(pool.norm(seen))
+        more: Tensor = pool.mlp(pool.norm(seen))
+        return seen + more
 
     def _run(self, grid: tuple[int, int]) -> Any:
         """Return the blocks as they run over a grid."""
@@ -261,7 +262,7 @@ def scaled(block: Any, branch: Tensor, which: int) -> Tensor:
     if is_post_norm(block):
         normed: Tensor = getattr(block, f"norm{which}")(branch)
         return normed
-    gain = getattr(block, f"gamma_{which}", None)  # EVA's
+    gain: Tensor | None = getattr(block, f"gamma_{which}", None)  # EVA's
     if gain is not None:
         return branch * gain
     layer: nn.Module = getattr(block, f"ls{which}", nn.Identity())

@@ -47,7 +47,7 @@ def write_owl(folder: Path, *, quick: bool) -> None:
         for part in (model.box_head.dense2, model.class_head.logit_shift):
             part.weight.mul_(0.05)
         model.class_head.logit_scale.weight.mul_(0.05)
-        model.class_head.logit_scale.bias.fill_(20.0)
+        model.class_head.logit_scale.bias.fill_(1.0)
     side = config.vision_config.image_size
     pictures = transformers.OwlViTImageProcessor(size={"height": side, "width": side})
     tokenizer = transformers.CLIPTokenizer(*_clips_tokens(), pad_token="!", model_max_length=16)
@@ -57,6 +57,7 @@ def write_owl(folder: Path, *, quick: bool) -> None:
 
 def write_grounding(folder: Path, names: Sequence[str], *, quick: bool) -> None:
     """Write Grounding DINO tiny, or a small one, whose vocabulary holds the names' words."""
+    import torch
     import transformers
 
     config = transformers.GroundingDinoConfig()
@@ -74,7 +75,10 @@ def write_grounding(folder: Path, names: Sequence[str], *, quick: bool) -> None:
     free = iter(sorted(set(range(count)) - set(_BERT.values())))
     vocabulary = _BERT | {word: next(free) for word in words}
     vocabulary |= {f"[unused{i}]": i for i in free}
-    _random(transformers.GroundingDinoForObjectDetection, config).save_pretrained(folder)
+    model = _random(transformers.GroundingDinoForObjectDetection, config)
+    with torch.no_grad():  # products with the text that a sigmoid can tell apart
+        model.model.decoder.layer_norm.weight.mul_(0.05)
+    model.save_pretrained(folder)
     pictures = transformers.GroundingDinoImageProcessor(size=size)
     tokenizer = transformers.BertTokenizer(vocab=vocabulary)
     transformers.GroundingDinoProcessor(pictures, tokenizer).save_pretrained(folder)
