@@ -30,7 +30,7 @@ class DualEncoder(BaseModel):  # type: ignore[misc]
         image: [B, 3, H, W], RGB in [0, 1], to [B, D], unit norm; its ``places``, where they are
             asked for, to [B, D, h, w], unit norm at each place.
         text: Token ids [N, T] to [N, D], unit norm; its ``encode_tokens`` to Tokens. Has
-            ``tokenizer``.
+            ``tokenizer``, and ``causal``: whether what stands behind a text changes nothing.
         objective: (images, texts, scale) to a scalar; both are [B, D], or Tokens.
     """
 
@@ -174,5 +174,6 @@ class DualEncoder(BaseModel):  # type: ignore[misc]
 
     def _ids(self, words: Sequence[str]) -> Tensor:
         ids: Tensor = self.text.tokenizer(words)
-        ids = ids[:, : int(lengths(ids).max())]  # exact: the tower is causal
+        if self.text.causal:  # else what pads a text counts
+            ids = ids[:, : int(lengths(ids).max())]
         return ids.to(self.log_scale.device)

@@ -2,9 +2,12 @@
 
 OpenAI's archives and state dicts, open_clip's files (LAION's among them) and transformers' folders
 hold the same towers under three layouts; ``clip_keys.json`` says which name is which. What a file
-does not say is read beside it: ``open_clip_config.json``, or transformers' ``config.json``.
+does not say is read beside it: ``open_clip_config.json``, or transformers' ``config.json``. Towers
+of timm (ConvNeXt, EVA, SigLIP) keep timm's names behind ``visual.``, as open_clip stores them;
+SigLIP in transformers' layout is brought there (``siglip_files.py``).
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ovdet.structures.errors import InputError
 from ovdet.structures.files import read_json
-from ovdet.structures.weights import read_folder_weights, read_weights
+from ovdet.structures.siglip_files import facts_of_siglip, is_siglip, rename_siglip
+from ovdet.structures.weights import pack_attention, read_folder_weights, read_weights
 
 _FILES = (
     "model.safetensors",
@@ -25,12 +28,16 @@ _FILES = (
     "pytorch_model.bin",
     "open_clip_pytorch_model.bin",
 )
-_PACKED = re.compile(r"(.*\.attn\.)([qkv])_proj\.(weight|bias)")
 _VISUAL = "visual."
+_TIMM = f"{_VISUAL}trunk."
+_PATCHES = f"{_VISUAL}conv1.weight"  # where no tower of timm begins
 _SHOWN = 5
 _HEAD = 64  # channels of an attention head where nothing else is said, as in all of OpenAI's
 _ACTIVATIONS = {"quick_gelu": True, "gelu": False}
 _EPSILON = 1e-5  # of the norms, as in all of CLIP
+
+
+Pixels = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,14 @@ class ClipWeights:
         quick: Whether the activation is QuickGELU; None where nothing says.
         head: Channels of an attention head of the image tower's transformer.
         text_head: Of the text tower's.
+        folder: Where a tokenizer may lie beside the weights.
+        model: What lies beside them says of the model, in the words of open_clip's configurations;
+            None where nothing does.
+        pixels: Mean and deviation of red, green and blue that it was trained with; None where
+            nothing says.
+        scale: What the model multiplies a cosine by; None where the file does not hold it.
+        bias: What it adds then, before the sigmoid of SigLIP; None where pairs were compared by a
+            softmax.
     """
 
     place: str
@@ -53,6 +68,11 @@ class ClipWeights:
     quick: bool | None = None
     head: int = _HEAD
     text_head: int = _HEAD
+    folder: Path | None = None
+    model: Mapping[str, Any] | None = None
+    pixels: Pixels | None = None
+    scale: float | None = None
+    bias: float | None = None
 
     def activation(self) -> bool:
         """Return whether the activation is QuickGELU.
@@ -84,14 +104,27 @@ def read_clip(path: Path) -> ClipWeights:
         weights, folder = read_weights(path), path.parent
     keys = _keys()
     if any(name.startswith(("vision_model.", "text_model.")) for name in weights):
-        facts = _facts_of_transformers(folder)
-        weights = _renamed(weights, keys, path)
+        siglip = is_siglip(folder)
+        facts = facts_of_siglip(folder) if siglip else _facts_of_transformers(folder)
+        weights = rename_siglip(weights, path) if siglip else _renamed(weights, keys, path)
+        facts["pixels"] = _pixels(folder / "preprocessor_config.json", "image_")
     elif any(name in weights for name in keys["openai"]):
         facts = {"quick": True}
     else:
         facts = _facts_of_open_clip(folder)
+        if any(name.startswith(_TIMM) for name in weights):
+            facts.setdefault("quick", False)  # no model with a tower of timm's has another
     image, text = _split(weights, keys, path)
-    return ClipWeights(str(path), image, text, **facts)
+    scale, bias = (weights.get(name) for name in ("logit_scale", "logit_bias"))
+    return ClipWeights(
+        str(path),
+        image,
+        text,
+        folder=folder,
+        scale=None if scale is None else math.exp(float(scale)),
+        bias=None if bias is None else float(bias),
+        **facts,
+    )
 
 
 def _split(
@@ -100,12 +133,15 @@ def _split(
     """Return the image tower's and the text tower's weights; refuse those of neither."""
     towers: dict[str, dict[str, Tensor]] = {"image": {}, "text": {}}
     unknown: list[str] = []
+    of_timm = any(name.startswith(_TIMM) for name in weights)
+    image = "timm" if of_timm and _PATCHES not in weights else "image"
+    patterns = {"image": keys[image], "text": keys["text"]}
     for name, value in weights.items():
         # open_clip says "text." where the text tower is a part of its own
         tower, own = "text", name.removeprefix("text.")
         if name.startswith(_VISUAL):
             tower, own = "image", name.removeprefix(_VISUAL)
-        if _matches(keys[tower], own):
+        if _matches(patterns[tower], own):
             towers[tower][own] = value
         elif not _matches(keys["unused"], own):
             unknown.append(name)
@@ -126,18 +162,10 @@ def _renamed(
 ) -> dict[str, Tensor]:
     """Return transformers' weights under OpenAI's names; names that are none of theirs stay."""
     renamed: dict[str, Tensor] = {}
-    packed: dict[str, dict[str, Tensor]] = {}
     for name, value in weights.items():
         own = _rename(name, keys)
-        if part := _PACKED.fullmatch(own):
-            packed.setdefault(f"{part[1]}in_proj_{part[3]}", {})[part[2]] = value
-        else:
-            renamed[own] = value.T if own in keys["transformers_transposed"] else value
-    for own, parts in packed.items():
-        if set(parts) != set("qkv"):
-            raise InputError(f"{path}: {own} needs weights for q, k and v, got {sorted(parts)}")
-        renamed[own] = torch.cat([parts[part] for part in "qkv"])
-    return renamed
+        renamed[own] = value.T if own in keys["transformers_transposed"] else value
+    return pack_attention(renamed, (f"{_VISUAL}transformer.", "transformer."), place=path)
 
 
 def _rename(name: str, keys: Mapping[str, Any]) -> str:
@@ -186,10 +214,20 @@ def _facts_of_open_clip(folder: Path) -> dict[str, Any]:
     facts = {
         "quick": bool(config.get("quick_gelu", False)),
         "head": config.get("vision_cfg", {}).get("head_width", _HEAD),
+        "model": config,
+        "pixels": _pixels(place, "", "preprocess_cfg"),
     }
     if "heads" in text and "width" in text:
         facts["text_head"] = text["width"] // text["heads"]
     return facts
+
+
+def _pixels(place: Path, prefix: str, part: str | None = None) -> Pixels | None:
+    """Return the mean and deviation that a file says, where it is there and says them."""
+    record = read_json(place) if place.is_file() else {}
+    facts = record if part is None else record.get(part, {})
+    mean, std = (facts.get(f"{prefix}{name}") for name in ("mean", "std"))
+    return None if mean is None or std is None else (tuple(mean), tuple(std))
 
 
 @cache

@@ -44,6 +44,8 @@ FETCHED = "models"
 """The cache's folder of what was fetched: one folder a model."""
 
 _PROJECTION = re.compile(r"(.*)\.([qkv])_proj\.(weight|bias)$")
+_SHOWN = 5  # names in a message
+_COUNT = ".num_batches_tracked"
 _NESTS = ("state_dict", "model", "state")  # where checkpoints of other libraries keep them
 
 
@@ -89,7 +91,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
 
 
-def pack_attention(weights: Mapping[str, Tensor], parts: tuple[str, ...]) -> dict[str, Tensor]:
+def pack_attention(
+    weights: Mapping[str, Tensor],
+    parts: tuple[str, ...],
+    *,
+    whole: str = "in_proj_",
+    place: Path | None = None,
+) -> dict[str, Tensor]:
     """Return weights whose queries, keys and values stand in one tensor, as torch has them.
 
     ``<name>.q_proj.weight``, ``k_proj`` and ``v_proj`` become ``<name>.in_proj_weight``, and their
@@ -98,6 +106,8 @@ def pack_attention(weights: Mapping[str, Tensor], parts: tuple[str, ...]) -> dic
     Args:
         weights: By name; all that is no such projection stays as it is.
         parts: How the names begin below which this is done.
+        whole: What stands before ``weight`` and ``bias`` then; ``qkv.`` where timm has them.
+        place: Where they were read, for the message.
 
     Raises:
         InputError: If one of the three is missing.
@@ -109,12 +119,36 @@ def pack_attention(weights: Mapping[str, Tensor], parts: tuple[str, ...]) -> dic
         if match is None:
             packed[name] = value
         else:
-            found.setdefault(f"{match[1]}.in_proj_{match[3]}", {})[match[2]] = value
+            found.setdefault(f"{match[1]}.{whole}{match[3]}", {})[match[2]] = value
     for name, three in found.items():
         if set(three) != set("qkv"):
-            raise InputError(f"{name} needs weights for q, k and v, got {sorted(three)}")
+            where = "" if place is None else f"{place}: "
+            raise InputError(f"{where}{name} needs weights for q, k and v, got {sorted(three)}")
         packed[name] = torch.cat([three[part] for part in "qkv"])
     return packed
+
+
+def misfit(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    """Say in one line why weights are not those of a module; nothing where they are.
+
+    Args:
+        own: The module's state dict.
+        weights: By the module's names, or not.
+    """
+    shared = own.keys() & weights.keys()
+    other = [name for name in own if name in shared and own[name].shape != weights[name].shape]
+    faults = {
+        # The count of a batch norm's steps is read by nobody, and torch does without it.
+        "lacking": [n for n in own if n not in shared and not n.endswith(_COUNT)],
+        "unexpected": [name for name in weights if name not in shared],
+        "of another shape": other,
+    }
+    said = (
+        f"{len(names)} {fault}: {', '.join(names[:_SHOWN])}"
+        for fault, names in faults.items()
+        if names
+    )
+    return "; ".join(said)
 
 
 def read_folder_weights(folder: Path, names: Sequence[str]) -> dict[str, Tensor]:

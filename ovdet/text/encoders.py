@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.structures import Tokens
+from ovdet.text.foreign import FolderTokenizer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
 
 
@@ -23,13 +25,22 @@ class TextEncoder(nn.Module):
         identity: What besides the weights decides a vector, as text: it enters the fingerprint.
         causal: Whether ids after END cannot change a text's vector, so that batches may be
             cropped to their longest text.
+        tokenizer: What the tower reads; CLIP's tokens when None.
     """
 
-    def __init__(self, dim: int, context: int, identity: str, *, causal: bool) -> None:
+    def __init__(
+        self,
+        dim: int,
+        context: int,
+        identity: str,
+        *,
+        causal: bool,
+        tokenizer: FolderTokenizer | None = None,
+    ) -> None:
         super().__init__()
         self.dim = dim
         self.causal = causal
-        self.tokenizer = ClipTokenizer(context)
+        self.tokenizer: Any = ClipTokenizer(context) if tokenizer is None else tokenizer
         self._identity = identity
         self._known: tuple[tuple[list[tuple[int, int]], list[float]], str] | None = None
 

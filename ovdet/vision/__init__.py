@@ -1,6 +1,7 @@
 """Images to features. Never a class name."""
 
 from ovdet.vision.clip import ClipImageEncoder, clip_pool, clip_tower
+from ovdet.vision.clip_convnext import ClipConvNext, ClipMeanPool
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
 from ovdet.vision.cnn import SmallImageEncoder, SmallTrunk, WeightedPool
@@ -20,6 +21,7 @@ from ovdet.vision.readouts import ClassEverywhere, SelfSelfAttention, ValuePath
 from ovdet.vision.resnet import ResNetTrunk
 from ovdet.vision.swin import SwinTrunk
 from ovdet.vision.taps import VitTaps
+from ovdet.vision.timm_vit import TimmVit
 from ovdet.vision.tower import TowerPyramid
 from ovdet.vision.vit import SmallVit
 
@@ -28,7 +30,9 @@ __all__ = [
     "BiFusion",
     "ClassEverywhere",
     "ClipAttentionPool",
+    "ClipConvNext",
     "ClipImageEncoder",
+    "ClipMeanPool",
     "ClipResNet",
     "ClipVit",
     "ClipVitShape",
@@ -55,6 +59,7 @@ __all__ = [
     "SmallTrunk",
     "SmallVit",
     "SwinTrunk",
+    "TimmVit",
     "TowerPyramid",
     "ValuePath",
     "VitTaps",

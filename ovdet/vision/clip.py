@@ -1,6 +1,8 @@
 """CLIP's image towers by name or by file, and whole pictures to embeddings with any of them.
 
-The towers themselves: ``clip_resnet.py`` and ``clip_vit.py``. Nothing is downloaded.
+The towers themselves: ``clip_resnet.py`` and ``clip_vit.py``, which are OpenAI's, and
+``clip_convnext.py`` and ``timm_vit.py`` for those that open_clip takes from timm (ConvNeXt, EVA,
+SigLIP). Nothing is downloaded.
 """
 
 import difflib
@@ -15,15 +17,27 @@ from ovdet.ops.similarity import unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import InputError
 from ovdet.structures.clip_files import ClipWeights, read_clip
-from ovdet.structures.weights import find_weights
+from ovdet.structures.weights import find_weights, misfit
+from ovdet.vision.clip_convnext import ClipConvNext, ClipMeanPool
 from ovdet.vision.clip_resnet import ClipAttentionPool, ClipResNet
 from ovdet.vision.clip_vit import ClipVit, ClipVitShape
-from ovdet.vision.pretrained import load_pretrained
+from ovdet.vision.timm_towers import (
+    centre,
+    is_of_timm,
+    timm_pool,
+    timm_sizes,
+    timm_tower,
+    timm_weights,
+)
+from ovdet.vision.timm_vit import TimmVit
+
+Tower = ClipResNet | ClipVit | ClipConvNext | TimmVit
 
 PREFIX = "visual."
 """What stands before the image tower's names in files of whole models, OpenAI's and open_clip's."""
 
 _TRUNK = ("conv", "bn", "layer")  # how the names of a ResNet without its pool begin
+_POOL = "attnpool."
 _HEAD = 64  # channels of an attention head where a model says nothing else
 _PLAIN = {"image_size", "layers", "width", "patch_size", "head_width"}  # what our towers know
 
@@ -39,7 +53,7 @@ def clip_tower(
     dense: bool = False,
     keys: bool = False,
     frozen: bool = False,
-) -> ClipResNet | ClipVit:
+) -> Tower:
     """Return the image tower of a model, a trunk.
 
     Args:
@@ -50,9 +64,10 @@ def clip_tower(
             ``read_clip`` reads it; random without it.
         blocks: Of a ViT: the blocks whose tokens are levels too.
         readout: Of a ViT: what the dense level is made of.
-        pooled: Of a ResNet: whether its attention pool is a part of it.
-        dense: Of a ResNet: whether the pool's dense readout is one more level; a ViT has one.
-        keys: Whether the last attention's keys are one more level, before the dense one.
+        pooled: Of a ResNet or ConvNeXt: whether its pool is a part of it.
+        dense: Of these: whether the pool's dense readout is one more level; a ViT has one.
+        keys: Whether the last attention's keys are one more level, before the dense one; a ConvNeXt
+            has none.
         frozen: Whether nothing learns.
 
     Raises:
@@ -61,22 +76,25 @@ def clip_tower(
     """
     known = None if weights is None else read_clip(find_weights(weights))
     dim, sizes, quick = _sizes_of(known) if name is None else _sizes(name)
-    tower: ClipResNet | ClipVit
-    if isinstance(sizes["layers"], list):
+    more: dict[str, Any] = {"keys": keys, "frozen": frozen}
+    of_vit: dict[str, Any] = {"blocks": blocks, "readout": readout}
+    tower: Tower
+    if is_of_timm(sizes):
+        tower = timm_tower(dim, sizes, pooled=pooled, dense=dense, **of_vit, **more)
+    elif isinstance(sizes["layers"], list):
         pool = _pool(dim, sizes) if pooled else None
-        more = {"dense": dense, "keys": keys, "frozen": frozen}
-        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, **more)
+        tower = ClipResNet(sizes["layers"], sizes["width"], pool=pool, dense=dense, **more)
     else:
-        shape = _shape(dim, sizes, quick=quick)
-        tower = ClipVit(shape, blocks=blocks, readout=readout, keys=keys, frozen=frozen)
+        tower = ClipVit(_shape(dim, sizes, quick=quick), **of_vit, **more)
     if known is not None:
-        _fill(tower, known, () if pooled else _TRUNK)
+        _fill(tower, known, "all" if pooled else "trunk")
+        centre(tower, known)
     return tower
 
 
 @MODELS.register_module(name="ClipPool")
-def clip_pool(name: str, weights: str | None = None) -> ClipAttentionPool:
-    """Return the attention pool of a model with a ResNet, for regions of its last level.
+def clip_pool(name: str, weights: str | None = None) -> ClipAttentionPool | ClipMeanPool:
+    """Return the pool of a model with a ResNet or ConvNeXt, for regions of its last level.
 
     Args:
         name: open_clip's name of the model.
@@ -86,11 +104,15 @@ def clip_pool(name: str, weights: str | None = None) -> ClipAttentionPool:
         InputError: If the name is unknown or that of a ViT, or the file holds other weights.
     """
     dim, sizes, _ = _sizes(name)
-    if not isinstance(sizes["layers"], list):
-        raise InputError(f"'{name}' has no attention pool: its tower is a ViT")
-    pool = _pool(dim, sizes)
+    pool: ClipAttentionPool | ClipMeanPool | None
+    if is_of_timm(sizes):
+        pool = timm_pool(dim, sizes)
+    else:
+        pool = _pool(dim, sizes) if isinstance(sizes["layers"], list) else None
+    if pool is None:
+        raise InputError(f"'{name}' has no attention pool or mean of maps: its tower is a ViT")
     if weights is not None:
-        load_pretrained(pool, weights, f"{PREFIX}attnpool.")
+        _fill(pool, read_clip(find_weights(weights)), "pool")
     return pool
 
 
@@ -99,8 +121,8 @@ class ClipImageEncoder(nn.Module):
     """Whole pictures to embeddings: what CLIP says to a picture.
 
     Args:
-        tower: A ``ClipResNet`` with a pool or a ``ClipVit``, or open_clip's name of a model; None
-            takes the sizes of the weights.
+        tower: A ``ClipResNet`` with a pool, a ``ClipVit`` or another that ``ClipTower`` returns, or
+            open_clip's name of a model; None takes the sizes of the weights.
         weights: Where ``tower`` is not finished: the whole model, as for ``ClipTower``; random
             without it.
 
@@ -148,24 +170,32 @@ def _shape(dim: int, sizes: dict[str, Any], *, quick: bool) -> ClipVitShape:
     )
 
 
-def _fill(tower: nn.Module, known: ClipWeights, parts: Sequence[str] = ()) -> None:
-    """Fill a tower; of a whole one's weights those whose names begin with one of ``parts``."""
-    starts = tuple(parts) or ("",)
-    own = {name: value for name, value in known.image.items() if name.startswith(starts)}
-    try:
-        tower.load_state_dict(own)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        raise InputError(
-            f"{known.place}: is not a {type(tower).__name__} at '{PREFIX}': {first}"
-        ) from error
+def _fill(part: nn.Module, known: ClipWeights, which: str) -> None:
+    """Fill a tower with ``all`` of a file's weights, or a ``trunk`` or ``pool`` with its own."""
+    own = _own(known.image, which)
+    if fault := misfit(part.state_dict(), own):
+        kind = type(part).__name__
+        raise InputError(f"{known.place}: is not a {kind} at '{PREFIX}': {fault}")
+    part.load_state_dict(own)
+
+
+def _own(weights: Mapping[str, Tensor], which: str) -> dict[str, Tensor]:
+    if any(name.startswith("trunk.") for name in weights):
+        return timm_weights(weights, None if which == "all" else which)
+    if which == "pool":
+        return {n.removeprefix(_POOL): v for n, v in weights.items() if n.startswith(_POOL)}
+    starts = _TRUNK if which == "trunk" else ("",)
+    return {name: value for name, value in weights.items() if name.startswith(starts)}
 
 
 def _sizes_of(known: ClipWeights | None) -> tuple[int, dict[str, Any], bool]:
     """Return D, the sizes of the image tower, and whether it uses QuickGELU, from its weights."""
     if known is None:
         raise InputError("a tower needs a name, a file of weights, or both")
-    weights, quick = known.image, known.activation()
+    weights = known.image
+    if any(name.startswith("trunk.") for name in weights):
+        return *timm_sizes(known), False
+    quick = known.activation()
     try:
         if "layer1.0.conv1.weight" in weights:
             return *_resnet_sizes(weights), quick
@@ -213,6 +243,8 @@ def _sizes(name: str) -> tuple[int, dict[str, Any], bool]:
         raise InputError(f"open_clip has no model '{name}'{hint}")
     model = open_clip.get_model_config(name)
     sizes = model["vision_cfg"]
+    if is_of_timm(sizes):
+        return model["embed_dim"], sizes, False
     if other := sorted(set(sizes) - _PLAIN):
         raise InputError(f"the image tower of '{name}' is not one of CLIP's own: it has {other}")
     return model["embed_dim"], sizes, model.get("quick_gelu", False)

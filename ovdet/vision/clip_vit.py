@@ -265,7 +265,7 @@ class ClipVit(nn.Module):
 
     def tokens(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return what enters the first block, [B, N, c], and (h, w)."""
-        cells = self.conv1(self.pixels(_fit(images, self.stride)))
+        cells = self.conv1(self.pixels(fit_patches(images, self.stride)))
         height, width = cells.shape[-2:]
         first = self.class_embedding.expand(len(cells), 1, -1).to(cells.dtype)
         rows = torch.cat([first, cells.flatten(2).transpose(1, 2)], dim=1)
@@ -279,8 +279,9 @@ class ClipVit(nn.Module):
 
 
 def as_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Turn tokens [B, N, c] into a map [B, c, h, w]; the class token is left out."""
-    return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), tokens.shape[2], *grid)
+    """Turn tokens [B, N, c] into a map [B, c, h, w]; what stands before the patches is left out."""
+    patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
+    return patches.transpose(1, 2).reshape(len(tokens), tokens.shape[2], *grid)
 
 
 def key_tokens(block: ClipBlock, tokens: Tensor) -> Tensor:
@@ -289,8 +290,8 @@ def key_tokens(block: ClipBlock, tokens: Tensor) -> Tensor:
     return keys.transpose(1, 2).flatten(2)
 
 
-def _fit(images: Tensor, patch: int) -> Tensor:
-    """Stretch pictures to the nearest multiples of the patch, where they are not."""
+def fit_patches(images: Tensor, patch: int) -> Tensor:
+    """Stretch pictures [B, 3, H, W] to the nearest multiples of the patch, where they are not."""
     height, width = (max((s + patch // 2) // patch, 1) * patch for s in images.shape[-2:])
     if (height, width) == tuple(images.shape[-2:]):
         return images

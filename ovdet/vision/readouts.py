@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.registry import MODELS
+from ovdet.structures import InputError
 from ovdet.vision.clip_vit import ClipBlock
 
 _PAIRS = ("qk", "qq", "kk", "vv")
@@ -87,7 +88,8 @@ class SelfSelfAttention(nn.Module):
     def forward(self, block: ClipBlock, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         """Map the tokens before the last block [B, N, c] to those to be read [B, N, c]."""
         parts = dict(zip("qkv", block.attn.split(block.ln_1(tokens)), strict=True))
-        bias = None if self.sigma is None else neighbourhood(grid, self.sigma).to(tokens)
+        extra = tokens.shape[1] - grid[0] * grid[1]
+        bias = None if self.sigma is None else neighbourhood(grid, self.sigma, extra).to(tokens)
         mixed = torch.zeros_like(parts["v"])
         for pair in self.pairs:
             asks, answers = parts[pair[0]], parts[pair[1]]
@@ -102,24 +104,31 @@ class SelfSelfAttention(nn.Module):
 class ClassEverywhere(nn.Module):
     """Every place is given the whole picture's embedding: what knows names but no places."""
 
-    def forward(self, block: ClipBlock, tokens: Tensor, grid: tuple[int, int]) -> Tensor:  # noqa: ARG002
-        """Map the tokens before the last block [B, N, c] to those to be read [B, N, c]."""
+    def forward(self, block: ClipBlock, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Map the tokens before the last block [B, N, c] to those to be read [B, N, c].
+
+        Raises:
+            InputError: If the tower has no class token.
+        """
+        if tokens.shape[1] == grid[0] * grid[1]:
+            raise InputError("ClassEverywhere needs a class token, this tower has none")
         after: Tensor = block(tokens)
         return after[:, :1].expand_as(tokens)
 
 
-def neighbourhood(grid: tuple[int, int], sigma: float) -> Tensor:
+def neighbourhood(grid: tuple[int, int], sigma: float, extra: int = 1) -> Tensor:
     """Return how near patches are to each other: [N, N], in [0, 1], 0 for the class token.
 
     Args:
         grid: (h, w).
         sigma: Spread of the Gaussian, patches.
+        extra: Tokens before the patches, 0 where there is no class token.
     """
     height, width = grid
     rows, columns = torch.arange(height), torch.arange(width)
     places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).view(-1, 2).float()
     near = (-(torch.cdist(places, places) ** 2) / (2 * sigma**2)).exp()
-    return F.pad(near, (1, 0, 1, 0))
+    return F.pad(near, (extra, 0, extra, 0))
 
 
 def _finished(

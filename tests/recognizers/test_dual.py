@@ -129,6 +129,8 @@ class Cells(torch.nn.Module):
 class ColourOfLastWord(torch.nn.Module):
     """A text tower that reads the colour before END, or at each token."""
 
+    causal = True
+
     def __init__(self):
         super().__init__()
         self.known = TinyTextTransformer(dim=3, width=16, layers=1, heads=2, embed_width=8)
@@ -188,3 +190,17 @@ def test_nothing_is_pointed_at_without_phrases():
     sample = phrased("a red thing")
     (found,) = DualEncoder(Cells(), ColourOfLastWord(), InfoNce()).point([sample])
     assert len(found) == 0
+
+
+def test_a_tower_that_reads_its_padding_is_given_all_of_it():
+    class Counting(torch.nn.Module):
+        causal = False
+
+        def tokenizer(self, words):
+            return torch.ones(len(words), 9, dtype=torch.int64)  # no END in them
+
+        def forward(self, ids):
+            return torch.full((len(ids), 1), float(ids.shape[1]))
+
+    model = DualEncoder(torch.nn.Identity(), Counting(), InfoNce())
+    assert model.embed_words(["cat"]).item() == 9

@@ -45,6 +45,7 @@ class Prompts:
         self.tokenizer = tokenizer
         self.most = most
         self._stop: int = tokenizer.convert_tokens_to_ids(STOP)
+        self._last: tuple[tuple[str, ...], list[Prompt]] = ((), [])
 
     def cut(self, names: Sequence[str]) -> list[Prompt]:
         """Return the texts that C names fill, each as many as there is room for, in their order.
@@ -55,6 +56,11 @@ class Prompts:
         Raises:
             InputError: If a name has no words, or more than a text can hold.
         """
+        if self._last[0] != tuple(names):
+            self._last = (tuple(names), self._cut(names))
+        return self._last[1]
+
+    def _cut(self, names: Sequence[str]) -> list[Prompt]:
         pieces = self._pieces(names)
         prompts: list[Prompt] = []
         start, used = 0, 2
