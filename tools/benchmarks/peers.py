@@ -22,6 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # a checkout that was not installed
 
+sys.path.insert(0, str(Path(__file__).parent))  # its siblings, however it is run
+
 from peers_folders import read_threshold, write_grounding, write_owl, write_threshold
 from vocabulary import made_up_names
 

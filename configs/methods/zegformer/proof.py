@@ -5,6 +5,8 @@ python tools/prove.py zegformer
 
 _config = "zegformer_tiny_stickers.py"
 _trained = "masks named by their queries"
+_pixels_config = "zegformer_pixels_tiny_stickers.py"
+_pixels = "pixels named by themselves (baseline)"
 
 
 def _reads(base, novel, bias=0.0, *, mean=True):
@@ -21,8 +23,18 @@ def _measured(name, options):
     return dict(name=name, config=_config, options=options, weights_of=_trained)
 
 
+def _calibrated(bias):
+    """Return a row that lowers the pixels' logits of seen names."""
+    answers = dict(type="PixelAnswers", seen_bias=bias)
+    options = {"model.settings": dict(type="PixelSettings", answers=answers)}
+    name = f"pixels, seen bias {bias}"
+    return dict(name=name, config=_pixels_config, options=options, weights_of=_pixels)
+
+
 variants = [
-    dict(name="pixels named by themselves (baseline)", config="zegformer_pixels_tiny_stickers.py"),
+    dict(name=_pixels, config=_pixels_config),
+    _calibrated(1.0),
+    _calibrated(3.0),
     dict(name=_trained, config=_config, options=_reads(0.0, 0.0)),
     _measured("fused with crops", _reads(1 / 3, 2 / 3)),
     _measured("crops alone", _reads(1.0, 1.0, mean=False)),
