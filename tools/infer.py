@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ovdet.apis.images import Pixels
 
 DETECT, GROUND = "detect", "ground"
+MMDET = "mmdet:"
 TASKS = (DETECT, "instance", "semantic", "panoptic", GROUND)
 FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -72,8 +73,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
     add(
         "--model",
-        metavar="NAME|CONFIG|FOLDER",
-        help="zoo name, config file, or a folder in transformers' format (default: ovdet-tiny)",
+        metavar="NAME|CONFIG|FOLDER|mmdet:CONFIG",
+        help="zoo name, config file, a folder in transformers' format, or a config of mmdet's "
+        "(default: ovdet-tiny)",
     )
     add("--checkpoint", metavar="FILE", help="weights for a config file")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
@@ -131,7 +133,9 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
     if options.text is not None:
         read_sentence(options.text)
         return lambda model, _, pixels: model.ground(pixels, options.text, **given)
-    vocabulary = read_classes(options.classes, options.classes_file)
+    vocabulary = None  # of a model that knows its own classes alone
+    if options.classes or options.classes_file or not str(options.model).startswith(MMDET):
+        vocabulary = read_classes(options.classes, options.classes_file)
     return lambda model, task, pixels: (
         model.detect(pixels, vocabulary, **given)
         if task == DETECT

@@ -14,6 +14,7 @@ from ovdet.structures import InputError
 from ovdet.text.bank import Bank
 
 _LOG = logging.getLogger("ovdet")
+_MMDET = "mmdet:"
 
 
 def load(
@@ -28,7 +29,9 @@ def load(
 
     Args:
         model: A name in the zoo, a config file, or a folder in transformers' format (config.json
-            and safetensors); ``ovdet-tiny``, the small model that comes with ovdet, when None.
+            and safetensors), or a config of mmdet's (``mmdet:FILE.py``, ``mmdet::folder/file.py``
+            for one that mmdet brings along); ``ovdet-tiny``, the small model that comes with ovdet,
+            when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
             its own, and a config that trains nothing (``train = None``) needs none.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
@@ -37,7 +40,7 @@ def load(
         precision: What it computes in: ``float32``, ``bfloat16`` or ``float16``.
 
     Pictures go in at the size that the config's ``predict`` names, else at that of the ``Resize``
-    with which it measures.
+    with which it measures; mmdet's configs prepare them by their own test pipeline.
 
     Raises:
         InputError: If there is no such model, its files are damaged, a config that trains comes
@@ -48,6 +51,8 @@ def load(
         if checkpoint is not None:
             raise InputError(f"{model}: a folder brings its weights, leave checkpoint out")
         return _load_folder(Path(model), pick_device(device), cache_dir, precision)
+    if str(model).startswith(_MMDET):
+        return _load_mmdet(str(model), checkpoint, pick_device(device), precision)
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
     from ovdet.engine.config import load_config
@@ -59,10 +64,7 @@ def load(
         raise InputError(f"{config}: must describe a model under the key 'model'")
     if weights is None and facts.get("train", {}) is not None:
         raise InputError(f"{config}: a config needs its weights, give checkpoint=FILE too")
-    detector = build(facts["model"], "model")
-    if not (hasattr(detector, "predict") or hasattr(detector, "segment")):
-        kind = type(detector).__name__
-        raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
+    detector = _build(facts["model"], config)
     if weights is not None:
         load_weights(detector, weights)
     _keep_text(detector, cache_dir)
@@ -76,6 +78,14 @@ def load(
     return ready
 
 
+def _build(model: Any, config: Path) -> Any:
+    detector = build(model, "model")
+    if not (hasattr(detector, "predict") or hasattr(detector, "segment")):
+        kind = type(detector).__name__
+        raise InputError(f"{config}: its model is a {kind}, not a detector or a segmentor")
+    return detector
+
+
 def _load_folder(
     path: Path, device: torch.device, cache_dir: str | Path | None, precision: str
 ) -> Model:
@@ -86,6 +96,17 @@ def _load_folder(
     threshold = getattr(module, "threshold", Settings.threshold)
     settings = Settings(short=None, threshold=threshold)
     return Model(module, settings, device, path.resolve().name, precision)
+
+
+def _load_mmdet(
+    name: str, checkpoint: str | Path | None, device: torch.device, precision: str
+) -> Model:
+    from ovdet.adapters import load_mmdet
+
+    if checkpoint is None:
+        raise InputError(f"{name}: a config needs its weights, give checkpoint=FILE too")
+    detector = load_mmdet(name, Path(checkpoint))
+    return Model(detector, Settings(short=None), device, Path(name).stem, precision)
 
 
 def _keep_text(module: Any, cache_dir: str | Path | None) -> None:

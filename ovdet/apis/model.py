@@ -18,7 +18,7 @@ from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
 from ovdet.apis.semantic import SemanticResult
 from ovdet.data.transforms import Resize, Transform
 from ovdet.ops import unit_norm
-from ovdet.structures import InputError, Sample
+from ovdet.structures import InputError, Sample, Vocabulary
 
 Batch = list[tuple[Picture, Sample]]
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Model:
     def detect(
         self,
         images: Sources,
-        classes: Classes,
+        classes: Classes | None = None,
         *,
         threshold: float | None = None,
         top_k: int = 100,
@@ -111,7 +111,7 @@ class Model:
     def detect(
         self,
         images: Source,
-        classes: Classes,
+        classes: Classes | None = None,
         *,
         threshold: float | None = None,
         top_k: int = 100,
@@ -120,7 +120,7 @@ class Model:
     def detect(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None = None,
         *,
         threshold: float | None = None,
         top_k: int = _TOP,
@@ -131,7 +131,8 @@ class Model:
         Args:
             images: One picture or a list of them; see ``ovdet.apis.images.read_image``.
             classes: Names in plain words, at least one, or a vocabulary, or the name of a published
-                one as ``"@lvis-v1"``; they come back as labels exactly as given.
+                one as ``"@lvis-v1"``; they come back as labels exactly as given. None: all that a
+                model of closed classes knows.
             threshold: Least score, in [0, 1]; the model's own when None.
             top_k: Most objects a picture, at least 1.
             batch_size: Pictures that pass the model together, at least 1.
@@ -141,11 +142,12 @@ class Model:
 
         Raises:
             InputError: If a picture cannot be read, a name is blank or stands twice, there is no
-                name, a number is out of its range, or the model is a segmentor.
+                name, a model of closed classes does not know it, a number is out of its range, or
+                the model is a segmentor.
         """
         if self.task != DETECT:
             raise InputError(f"{self.name} is a segmentor: ask it with segment(), not detect()")
-        vocabulary, limits = as_vocabulary(classes), self._limits(threshold, top_k)
+        vocabulary, limits = self._vocabulary(classes), self._limits(threshold, top_k)
 
         def detect(batch: Batch) -> list[Result]:
             found = self.detector.predict(
@@ -187,14 +189,14 @@ class Model:
     def segment(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None,
         task: str | None = None,
         **how: Unpack[Asked],
     ) -> Any: ...
     def segment(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None,
         task: str | None = None,
         *,
         threshold: float | None = None,
@@ -223,7 +225,7 @@ class Model:
         chosen = choose_task(self.detector, self.name, task)
         if chosen != INSTANCE and (threshold is not None or top_k is not None):
             raise InputError(f"threshold and top_k are of the task instance, got them for {chosen}")
-        vocabulary = as_vocabulary(classes)
+        vocabulary = self._vocabulary(classes)
         limits = self._limits(threshold, _TOP if top_k is None else top_k)
         return self._in_batches(
             images,
@@ -277,11 +279,19 @@ class Model:
             InputError: If a name is blank or stands twice, there is none, or the model only reads
                 names together with a picture.
         """
-        if not hasattr(self.detector, "text"):
+        if getattr(self.detector, "text", None) is None:
             raise InputError(f"{self.name} reads names beside a picture, it has no vectors of them")
         with torch.inference_mode():
             embeddings: Tensor = self.detector.text(as_vocabulary(names)).classes
         return unit_norm(embeddings.float()).cpu()
+
+    def _vocabulary(self, classes: Classes | None) -> Vocabulary:
+        if classes is not None:
+            return as_vocabulary(classes)
+        own: Vocabulary | None = getattr(self.detector, "own", None)
+        if own is None:
+            raise InputError(f"{self.name} finds what it is asked for: give it classes")
+        return own
 
     def _limits(self, threshold: float | None, top_k: int) -> Limits:
         return Limits(self.settings.threshold if threshold is None else threshold, top_k)

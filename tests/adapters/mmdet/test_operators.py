@@ -249,6 +249,26 @@ def test_modulated_convolution_gradient(bias):
     assert gradcheck(run, leaves, fast_mode=True)
 
 
+def test_modulated_convolution_reads_larger_offsets_in_the_order_of_memory():
+    """As mmcv's im2col does: a pointer to one picture's offsets, and the strides of the output."""
+    image, offset, mask, weight = convolution()
+    large, more = draw(2, 36, 6, 6, seed=4), draw(2, 18, 6, 6, seed=5).sigmoid()
+    for row in range(2):
+        large[row].view(-1)[: offset[row].numel()] = offset[row].flatten()
+        more[row].view(-1)[: mask[row].numel()] = mask[row].flatten()
+    leaves = [t.requires_grad_() for t in (large, more)]
+    found = ops.modulated_deform_conv2d(image, *leaves, weight, None, 2, 1, 1, 2, 2)
+    small = [t.requires_grad_() for t in (offset, mask)]
+    wanted = ops.modulated_deform_conv2d(image, *small, weight, None, 2, 1, 1, 2, 2)
+    torch.testing.assert_close(found, wanted)
+    found.square().sum().backward()
+    wanted.square().sum().backward()
+    for leaf, same in zip(leaves, small, strict=True):
+        count = same[0].numel()
+        torch.testing.assert_close(leaf.grad.flatten(1)[:, :count], same.grad.flatten(1))
+        assert leaf.grad.flatten(1)[:, count:].abs().sum() == 0
+
+
 def attention(queries, dtype=torch.float32):
     shapes = torch.tensor([[4, 5], [2, 3]])
     values = draw(2, 26, 2, 4, dtype=dtype)
