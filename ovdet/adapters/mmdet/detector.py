@@ -4,11 +4,11 @@ In a config of ours, closed and opened::
 
     model = dict(type="MmdetDetector", config="mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py")
 
-    text = dict(type="TextClasses", encoder=dict(type="OpenClipText", name=..., weights=...))
+    words = dict(type="TextClasses", encoder=dict(type="OpenClipText", name=..., weights=...))
     model = dict(
         type="MmdetDetector",
         config="mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
-        opening=dict(type="MmdetText", text=text, dim=512),
+        opening=dict(type="MmdetText", text=words, dim=512),
     )
 
 Shapes: B images, R regions, C classes, D embedding width.
@@ -117,6 +117,8 @@ class MmdetDetector(Detector):
         path = None if weights is None else find_weights(weights)
         self.text: Any = None if opening is None else opening.text
         width = None if opening is None else TextWidth(opening.dim, opening.scale)
+        if width is not None and "language_model" in read.model:
+            raise InputError(f"{config}: reads names itself: leave opening out")
         self.detector: Any = build_detector(read, width, trunk)
         heads = None if width is None else OpenHeads(self.detector, width)
         self.own = None
