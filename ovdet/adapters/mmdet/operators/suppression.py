@@ -85,13 +85,16 @@ def _overlaps(corners: Numbers, areas: Numbers, row: int) -> Numbers:
     width = np.minimum(corners[2], corners[2, row]) - np.maximum(corners[0], corners[0, row])
     height = np.minimum(corners[3], corners[3, row]) - np.maximum(corners[1], corners[1, row])
     inside = width.clip(min=0) * height.clip(min=0)
-    return inside / np.maximum(areas + areas[row] - inside, np.finfo(areas.dtype).tiny)
+    joined = np.maximum(areas + areas[row] - inside, np.finfo(areas.dtype).tiny)
+    overlap: Numbers = inside / joined
+    return overlap
 
 
 def _decay(overlap: Numbers, method: int, iou_threshold: float, sigma: float) -> Numbers:
     """Return what the scores of overlapping boxes are multiplied by."""
     if method not in (_HARD, _LINEAR):
-        return np.exp(-(overlap**2) / sigma)
+        decay: Numbers = np.exp(-(overlap**2) / sigma)
+        return decay
     share = 1 - overlap if method == _LINEAR else np.zeros_like(overlap)
     return np.where(overlap >= iou_threshold, share, 1)
 

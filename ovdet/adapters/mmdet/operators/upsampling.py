@@ -26,11 +26,11 @@ def carafe_naive_forward(
 ) -> None:
     """Write the reassembled features into ``output``."""
     groups, scale = how["group_size"], how["scale_factor"]
-    shares = masks.unflatten(1, (groups, -1))  # [B, g, k k, H, W]
-    total = output.new_zeros(output.shape).unflatten(1, (groups, -1))
+    shares = _grouped(masks, groups)  # [B, g, k k, H, W]
+    total = _grouped(output.new_zeros(output.shape), groups)
     for index, (top, left) in enumerate(_steps(kernel_size)):
         near = _enlarged(_moved(features, top, left, kernel_size), scale)
-        total += near.unflatten(1, (groups, -1)) * shares[:, :, index, None]
+        total += _grouped(near, groups) * shares[:, :, index, None]
     output.copy_(total.flatten(1, 2))
 
 
@@ -51,20 +51,25 @@ def carafe_naive_backward(*tensors: Tensor, kernel_size: int, **how: Any) -> Non
     """
     gradient, features, masks, grad_features, grad_masks = tensors
     groups, scale = how["group_size"], how["scale_factor"]
-    shares = masks.unflatten(1, (groups, -1))
-    grouped = gradient.unflatten(1, (groups, -1))  # [B, g, c / g, H, W]
+    shares = _grouped(masks, groups)
+    grouped = _grouped(gradient, groups)  # [B, g, c / g, H, W]
     height, width = features.shape[2:]
     reach = kernel_size // 2
     spread = F.pad(features.new_zeros(features.shape), [reach] * 4)
     for index, (top, left) in enumerate(_steps(kernel_size)):
         near = _enlarged(_moved(features, top, left, kernel_size), scale)
-        share = (near.unflatten(1, (groups, -1)) * grouped).sum(dim=2)
-        grad_masks.unflatten(1, (groups, -1))[:, :, index] = share
+        share = (_grouped(near, groups) * grouped).sum(dim=2)
+        grad_masks[:, index :: kernel_size * kernel_size] = share
         back = (grouped * shares[:, :, index, None]).flatten(1, 2)
-        cells = back.unflatten(3, (width, scale)).unflatten(2, (height, scale)).sum(dim=(3, 5))
-        spread[:, :, top : top + height, left : left + width] += cells
+        cells = back.reshape(*back.shape[:2], height, scale, width, scale)
+        spread[:, :, top : top + height, left : left + width] += cells.sum(dim=(3, 5))
     inside = slice(reach, reach + height), slice(reach, reach + width)
     grad_features.copy_(spread[:, :, inside[0], inside[1]])
+
+
+def _grouped(maps: Tensor, groups: int) -> Tensor:
+    """Return [B, g, n / g, H, W] of [B, n, H, W]."""
+    return maps.reshape(len(maps), groups, maps.shape[1] // groups, *maps.shape[2:])
 
 
 def _steps(size: int) -> Iterator[tuple[int, int]]:
