@@ -11,6 +11,7 @@ _base_ = [
 ]
 
 train = dict(iters=1500)  # 10 passes over 1,200 pictures
+val = dict(metrics=[dict(type="CocoMetric", kinds=["bbox"])])
 
 width = 64  # channels of the pyramid and the head
 strides = [4, 8, 16, 32]

@@ -11,6 +11,7 @@ _base_ = [
 ]
 
 train = dict(iters=1500)  # 10 passes over 1,200 pictures
+val = dict(metrics=[dict(type="CocoMetric", kinds=["bbox"])])
 
 optim = dict(lr=5e-4)
 width = 256  # mmdet's encoding of boxes wants it

@@ -5,6 +5,8 @@ python tools/train.py configs/mmdet/mask_rcnn_text_stickers.py  # 1 CPU x 8 imag
 
 _base_ = ["faster_rcnn_text_stickers.py"]
 
+val = dict(metrics=[dict(type="CocoMetric", kinds=["bbox", "segm"])])
+
 mask_head = dict(in_channels={{_base_.width}}, conv_out_channels={{_base_.width}}, num_convs=2)
 mask_pooled = dict(out_channels={{_base_.width}}, featmap_strides=[4, 8, 16], finest_scale=24)
 model = dict(
