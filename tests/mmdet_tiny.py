@@ -103,8 +103,67 @@ TINY = {
     "dino/dino-4scale_r50_8xb2-12e_coco.py": _queries(256),  # its box encoding fixes the width
     "mask2former/mask2former_r50_8xb2-lsj-50e_coco.py": _masks(),
 }
+MODELS = list(TINY)
 RETINA = "retinanet/retinanet_r50_fpn_1x_coco.py"
 MASK = "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"
+
+
+_SWIN = {
+    "backbone.embed_dims": 16,
+    "backbone.depths": [1, 1, 1, 1],
+    "backbone.num_heads": [1, 1, 2, 2],
+    "backbone.window_size": 4,
+    "backbone.with_cp": False,
+    "backbone.init_cfg": None,
+    "neck.in_channels": [32, 64, 128],
+    "language_model.max_tokens": 32,
+    "test_cfg.max_per_img": 20,
+}
+_FORWARD = "ffn_cfg.feedforward_channels"
+_GROUNDING = {
+    **_SWIN,
+    "bbox_head.contrastive_cfg.max_text_len": 32,
+    "num_queries": 20,
+    "encoder.num_layers": 1,
+    "encoder.num_cp": 0,
+    "decoder.num_layers": 2,
+    f"encoder.layer_cfg.{_FORWARD}": 32,
+    f"encoder.text_layer_cfg.{_FORWARD}": 32,
+    "encoder.fusion_layer_cfg.embed_dim": 64,
+    f"decoder.layer_cfg.{_FORWARD}": 32,
+}
+GROUNDING = {
+    "mm_grounding_dino/grounding_dino_swin-t_pretrain_obj365.py": _GROUNDING,
+    "grounding_dino/grounding_dino_swin-t_finetune_16xb2_1x_coco.py": _GROUNDING,
+    "glip/glip_atss_swin-t_a_fpn_dyhead_16xb2_ms-2x_funtune_coco.py": {
+        **_SWIN,
+        "neck.out_channels": 32,
+        "bbox_head.in_channels": 32,
+        "bbox_head.feat_channels": 32,
+        "bbox_head.num_dyhead_blocks": 1,
+        "test_cfg.score_thr": 0.0,
+    },
+}
+TINY |= GROUNDING
+
+
+def write_bert(folder):
+    """Write a BERT of two layers with random weights, as transformers' folders are."""
+    import transformers
+    from transformers_folders import BERT, word_pieces
+
+    transformers.BertTokenizer(vocab=word_pieces()).save_pretrained(folder)
+    torch.manual_seed(0)
+    transformers.BertModel(transformers.BertConfig(**BERT)).save_pretrained(folder)
+    return folder
+
+
+def grounding(name, bert, **more):
+    """Return a narrow detector that reads names with the BERT of a folder."""
+    own = options(name) | {"model.language_model.name": str(bert)}
+    if "glip" in name:
+        own["model.bbox_head.lang_model_name"] = str(bert)
+    return make(name, options=own | more.pop("options", {}), **more)
 
 
 def options(name):

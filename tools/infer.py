@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ovdet.apis.images import Pixels
 
 DETECT, GROUND = "detect", "ground"
+MMDET = "mmdet:"
 TASKS = (DETECT, "instance", "semantic", "panoptic", GROUND)
 FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -73,9 +74,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
     add(
         "--model",
-        metavar="NAME|CONFIG|FOLDER|A+B",
-        help="zoo name, config file, a folder in transformers' format, or two, as DETECTOR+SAM or "
-        "MASK2FORMER+CLIP (default: ovdet-tiny)",
+        metavar="NAME|CONFIG|FOLDER|mmdet:CONFIG|A+B",
+        help="zoo name, config file, a folder in transformers' format, a config of mmdet's, or "
+        "two, as DETECTOR+SAM or MASK2FORMER+CLIP (default: ovdet-tiny)",
     )
     add("--checkpoint", metavar="FILE", help="weights for a config file")
     add("--offline", action="store_true", help="fetch no model; tell which file is missing")
@@ -140,7 +141,10 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
     if options.text is not None:
         read_sentence(options.text)
         return lambda model, _, pixels: model.ground(pixels, options.text, **given)
-    vocabulary = read_classes(options.classes, options.classes_file)
+    vocabulary = None  # of a model that knows its own classes alone
+    asked = options.classes or options.classes_file or options.table
+    if asked or not str(options.model).startswith(MMDET):
+        vocabulary = read_classes(options.classes, options.classes_file)
     if options.table is not None:
         vocabulary = read_table(options.table, vocabulary)
     return lambda model, task, pixels: (

@@ -1,6 +1,6 @@
 """What others have built, behind ovdet's own interfaces. Nothing heavy is imported here."""
 
-from ovdet.adapters.mmdet import MmdetDetector, MmdetText, MmdetTrunk
+from ovdet.adapters.mmdet import MmdetDetector, MmdetText, MmdetTrunk, load_mmdet
 from ovdet.adapters.transformers import (
     ARCHITECTURES,
     BoxMasks,
@@ -22,6 +22,7 @@ __all__ = [
     "PromptedDetector",
     "known_architectures",
     "load_folder",
+    "load_mmdet",
     "name_masks",
     "proposes_masks",
 ]

@@ -18,6 +18,7 @@ from ovdet.structures import InputError
 from ovdet.text.bank import Bank
 
 _LOG = logging.getLogger("ovdet")
+_MMDET = "mmdet:"
 
 
 def load(
@@ -36,7 +37,8 @@ def load(
             and safetensors); or two of them as ``A+B``: a detector A whose boxes B, a folder of
             SAM, SAM 2 or SAM 3, turns into masks, or masks that a folder A (Mask2Former,
             MaskFormer, OneFormer) proposes and a file or folder B of a CLIP names. A model that
-            others have released (``owlv2-base``) is fetched into the cache at first.
+            others have released (``owlv2-base``) is fetched into the cache at first. A config of
+            mmdet's is ``mmdet:FILE.py``, or ``mmdet::folder/file.py`` if mmdet brings it along.
             ``ovdet-tiny``, the small model that comes with ovdet, when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
             its own, and a config that trains nothing (``train = None``) needs none. Of ``A+B`` it
@@ -48,7 +50,7 @@ def load(
         offline: Fetch nothing; so does ``OVDET_OFFLINE=1``.
 
     Pictures go in at the size that the config's ``predict`` names, else at that of the ``Resize``
-    with which it measures.
+    with which it measures; mmdet's configs prepare them by their own test pipeline.
 
     Raises:
         InputError: If there is no such model, its files are damaged, a config that trains comes
@@ -60,16 +62,35 @@ def load(
         alone = partial(load, checkpoint=checkpoint, offline=offline, **kept)
         _refuse_weights(pair[0], checkpoint)
         return _load_pair(pair, alone, precision=precision, **kept)
+    chosen = pick_device(device)
+    if str(model).startswith(_MMDET):
+        return _load_mmdet(str(model), checkpoint, chosen, precision)
     folder = None if model is None else _folder(model, offline=offline)
     if folder is not None:
         _refuse_weights(folder, checkpoint)
-        return _load_folder(folder, pick_device(device), cache_dir, precision)
+        return _load_folder(folder, chosen, cache_dir, precision)
+    ready = _load_config(model or zoo.DEFAULT, checkpoint, chosen, cache_dir, precision)
+    if model is None:
+        _LOG.warning(
+            "using %s, the small model that comes with ovdet; for a strong one train a config of "
+            "configs/methods on your data and give model=CONFIG, checkpoint=FILE",
+            zoo.DEFAULT,
+        )
+    return ready
+
+
+def _load_config(
+    model: str | Path,
+    checkpoint: str | Path | None,
+    device: torch.device,
+    cache_dir: str | Path | None,
+    precision: str,
+) -> Model:
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
     from ovdet.engine.config import load_config
 
-    chosen = pick_device(device)
-    config, weights, name = _files(model or zoo.DEFAULT, checkpoint)
+    config, weights, name = _files(model, checkpoint)
     facts = load_config(config).to_dict()
     if "model" not in facts:
         raise InputError(f"{config}: must describe a model under the key 'model'")
@@ -79,14 +100,7 @@ def load(
     if weights is not None:
         load_weights(detector, weights)
     _keep_text(detector, cache_dir)
-    ready = Model(detector, _settings(facts, config), chosen, name, precision)
-    if model is None:
-        _LOG.warning(
-            "using %s, the small model that comes with ovdet; for a strong one train a config of "
-            "configs/methods on your data and give model=CONFIG, checkpoint=FILE",
-            zoo.DEFAULT,
-        )
-    return ready
+    return Model(detector, _settings(facts, config), device, name, precision)
 
 
 def _build(facts: Any, config: Path) -> Any:
@@ -137,6 +151,17 @@ def _load_folder(
     threshold = getattr(module, "threshold", Settings.threshold)
     settings = Settings(short=None, threshold=threshold)
     return Model(module, settings, device, path.resolve().name, precision)
+
+
+def _load_mmdet(
+    name: str, checkpoint: str | Path | None, device: torch.device, precision: str
+) -> Model:
+    from ovdet.adapters import load_mmdet
+
+    if checkpoint is None:
+        raise InputError(f"{name}: a config needs its weights, give checkpoint=FILE too")
+    detector = load_mmdet(name, Path(checkpoint))
+    return Model(detector, Settings(short=None), device, Path(name).stem, precision)
 
 
 def _keep_text(module: Any, cache_dir: str | Path | None) -> None:

@@ -102,7 +102,7 @@ class Model:
     def detect(
         self,
         images: Sources,
-        classes: Classes,
+        classes: Classes | None = None,
         *,
         threshold: float | None = None,
         top_k: int = 100,
@@ -112,7 +112,7 @@ class Model:
     def detect(
         self,
         images: Source,
-        classes: Classes,
+        classes: Classes | None = None,
         *,
         threshold: float | None = None,
         top_k: int = 100,
@@ -121,7 +121,7 @@ class Model:
     def detect(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None = None,
         *,
         threshold: float | None = None,
         top_k: int = _TOP,
@@ -133,7 +133,8 @@ class Model:
             images: One picture or a list of them; see ``ovdet.apis.images.read_image``.
             classes: Names in plain words, at least one, or a vocabulary (``ovdet.read_table`` gives
                 one that brings its embeddings), or the name of a published one as ``"@lvis-v1"``;
-                they come back as labels exactly as given.
+                they come back as labels exactly as given. None: all that a model of closed classes
+                knows.
             threshold: Least score, in [0, 1]; the model's own when None.
             top_k: Most objects a picture, at least 1.
             batch_size: Pictures that pass the model together, at least 1.
@@ -143,8 +144,8 @@ class Model:
 
         Raises:
             InputError: If a picture cannot be read, a name is blank or stands twice, there is no
-                name, a table is of another text tower or the model takes none, a number is out of
-                its range, or the model is a segmentor.
+                name, a model of closed classes does not know it, a table is of another text tower
+                or the model takes none, a number is out of its range, or the model is a segmentor.
         """
         if self.task != DETECT:
             raise InputError(f"{self.name} is a segmentor: ask it with segment(), not detect()")
@@ -190,14 +191,14 @@ class Model:
     def segment(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None,
         task: str | None = None,
         **how: Unpack[Asked],
     ) -> Any: ...
     def segment(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None,
         task: str | None = None,
         *,
         threshold: float | None = None,
@@ -280,16 +281,21 @@ class Model:
             InputError: If a name is blank or stands twice, there is none, or the model only reads
                 names together with a picture.
         """
-        if not hasattr(self.detector, "text"):
+        if getattr(self.detector, "text", None) is None:
             raise InputError(f"{self.name} reads names beside a picture, it has no vectors of them")
         with torch.inference_mode():
             embeddings: Tensor = self.detector.text(self._vocabulary(names)).classes
         return unit_norm(embeddings.float()).cpu()
 
-    def _vocabulary(self, classes: Classes) -> Vocabulary:
-        vocabulary = as_vocabulary(classes)
-        check_reader(self.detector, vocabulary)
-        return vocabulary
+    def _vocabulary(self, classes: Classes | None) -> Vocabulary:
+        if classes is not None:
+            vocabulary = as_vocabulary(classes)
+            check_reader(self.detector, vocabulary)
+            return vocabulary
+        own: Vocabulary | None = getattr(self.detector, "own", None)
+        if own is None:
+            raise InputError(f"{self.name} finds what it is asked for: give it classes")
+        return own
 
     def _limits(self, threshold: float | None, top_k: int) -> Limits:
         return Limits(self.settings.threshold if threshold is None else threshold, top_k)

@@ -79,16 +79,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: If the file is missing, damaged, or would have to run code to be read.
     """
-    try:
-        state = _read(path)
-    except Exception as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        first = said.strip().split("\n")[0]
-        raise InputError(f"{path}: cannot be read as weights: {first}") from error
+    state = read_record(path)
     while _is_dict(state) and (nests := [n for n in _NESTS if _is_dict(state.get(n))]):
         state = state[nests[0]]
     tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if _is_dict(state) else {}
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
+
+
+def read_record(path: Path) -> Any:
+    """Read all that a file of weights holds, as :func:`read_weights` does.
+
+    Raises:
+        InputError: If the file is missing, damaged, or would have to run code to be read.
+    """
+    try:
+        return _read(path)
+    except Exception as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        first = said.strip().split("\n")[0]
+        raise InputError(f"{path}: cannot be read as weights: {first}") from error
 
 
 def pack_attention(

@@ -105,7 +105,7 @@ def test_the_detector_evaluates_without_gradients(model, scene):
     [
         ([], "at least one name"),
         ("cat", "must be a list of names, got 'cat'"),
-        (None, "must be a list of names, got None"),
+        (None, "finds what it is asked for: give it classes"),
         (["cat", "dog", "cat"], "'cat' twice"),
         (["cat", "  "], "class 1 must not be blank"),
         (["cat", 3], "class 1 must be text, got int"),

@@ -6,8 +6,9 @@ itself takes seconds to import and is imported where a config first names one of
 
 from ovdet.adapters.mmdet.bridge import install
 from ovdet.adapters.mmdet.detector import MmdetDetector, MmdetText
+from ovdet.adapters.mmdet.loading import load_mmdet
 from ovdet.adapters.mmdet.parts import MmdetTrunk
 
 install()
 
-__all__ = ["MmdetDetector", "MmdetText", "MmdetTrunk"]
+__all__ = ["MmdetDetector", "MmdetText", "MmdetTrunk", "load_mmdet"]

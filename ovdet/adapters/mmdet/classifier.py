@@ -41,10 +41,17 @@ class TextLayer(nn.Module):
         """The number of columns; mmdet reads it."""
         return len(self._asked()) + (self.cosine.background != "none")
 
-    def compare(self, embeddings: Tensor) -> Tensor:
-        """Return logits [..., C] or [..., C + 1] of [..., D], of any norm."""
+    def compare(self, embeddings: Tensor, classes: Tensor | None = None) -> Tensor:
+        """Return logits [..., C] or [..., C + 1] of [..., D], of any norm.
+
+        Args:
+            embeddings: [..., D].
+            classes: [C, D], unit norm; those that are asked for when None.
+        """
         rows = unit_norm(embeddings.flatten(0, -2))
-        logits: Tensor = self.cosine(rows, self._asked().to(rows.device))
+        logits: Tensor = self.cosine(
+            rows, (self._asked() if classes is None else classes).to(rows.device)
+        )
         if self.bias is not None:
             logits = logits + self.bias
         return logits.view(*embeddings.shape[:-1], logits.shape[-1])
@@ -83,6 +90,10 @@ class TextClassifier(TextLayer):
     def forward(self, hidden: Tensor) -> Tensor:
         """Return logits [..., C (+ 1)] of [..., E]."""
         return self.compare(self.project(hidden))
+
+    def embed(self, hidden: Tensor) -> Tensor:
+        """Return what is compared with text, [..., D], unit norm, of [..., E]."""
+        return unit_norm(self.project(hidden))
 
 
 class TextConv(TextLayer):

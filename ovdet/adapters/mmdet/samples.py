@@ -13,7 +13,9 @@ from ovdet.ops import box_area, clip_boxes
 from ovdet.structures import InputError, Regions, Sample
 
 
-def to_mmdet(samples: list[Sample], place: Tensor | None = None) -> dict[str, Any]:
+def to_mmdet(
+    samples: list[Sample], place: Tensor | None = None, text: Any = None
+) -> dict[str, Any]:
     """Return what mmdet's data preprocessor takes.
 
     mmdet's own loader gives BGR in [0, 255]; so does this, and the preprocessor of the config turns
@@ -23,14 +25,15 @@ def to_mmdet(samples: list[Sample], place: Tensor | None = None) -> dict[str, An
         samples: B samples.
         place: For each class of the labels the model's own class, -1 for none: then the truth comes
             along, and objects without a class are passed as places to ignore.
+        text: What the records say that the pictures are asked for.
     """
     return {
         "inputs": [sample.image.flip(0) * 255 for sample in samples],
-        "data_samples": [_record(sample, place) for sample in samples],
+        "data_samples": [_record(sample, place, text) for sample in samples],
     }
 
 
-def _record(sample: Sample, place: Tensor | None) -> Any:
+def _record(sample: Sample, place: Tensor | None, text: Any) -> Any:
     from mmdet.structures import DetDataSample
 
     record = DetDataSample(
@@ -42,6 +45,8 @@ def _record(sample: Sample, place: Tensor | None) -> Any:
             "scale_factor": tuple(sample.scale),
         }
     )
+    if text is not None:
+        record.set_metainfo({"text": text})
     if place is not None:
         _add_truth(record, sample, place)
     return record

@@ -22,10 +22,11 @@ def test_the_module_has_spec_and_path():
 
 
 def test_what_is_not_bridged_says_so_when_called():
-    from mmcv.ops import CARAFE
+    from mmcv.ops import DeformRoIPool
 
-    with pytest.raises(NotImplementedError, match="'carafe_forward' is not bridged to torch"):
-        CARAFE(3, 1, 2)(torch.rand(1, 2, 4, 4), torch.rand(1, 9, 8, 8))
+    message = "'deform_roi_pool_forward' is not bridged to torch"
+    with pytest.raises(NotImplementedError, match=message):
+        DeformRoIPool((2, 2))(torch.rand(1, 2, 4, 4), torch.tensor([[0.0, 0, 0, 3, 3]]))
 
 
 def test_no_private_name_is_made_up():

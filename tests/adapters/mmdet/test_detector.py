@@ -5,7 +5,19 @@ import torch
 
 pytest.importorskip("mmdet", reason="mmdet is not installed: pip install 'ovdet[mmdet]'")
 
-from mmdet_tiny import ASKED, DIM, KNOWN, LEARNT, MASK, RETINA, TINY, make, options, sample
+from mmdet_tiny import (
+    ASKED,
+    DIM,
+    KNOWN,
+    LEARNT,
+    MASK,
+    MODELS,
+    RETINA,
+    TINY,
+    make,
+    options,
+    sample,
+)
 from mmengine.logging import HistoryBuffer
 
 from ovdet.engine.checkpoints import load_weights
@@ -22,7 +34,7 @@ def predict(detector, vocabulary, **limits):
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["closed", "opened"])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", MODELS)
 def test_every_model_learns_and_finds(name, opened):
     detector = make(name, opened=opened)
     losses = detector.train().loss(BATCH, LEARNT if opened else KNOWN)
@@ -197,4 +209,34 @@ def test_what_cannot_be_opened_is_told():
 def test_the_width_of_the_text_must_be_the_layers():
     detector = make(RETINA, opened=True)
     with pytest.raises(InputError, match=f"dim must be the width of the text, 5, got {DIM}"):
-        detector._heads.ask(torch.randn(3, 5))
+        detector._naming._heads.ask(torch.randn(3, 5))
+
+
+def test_a_trunk_of_ours_sees_what_it_always_sees():
+    class Trunk(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = torch.nn.ModuleList(torch.nn.Conv2d(3, 8 * 2**i, 1) for i in range(4))
+
+        def forward(self, images):
+            self.seen = images
+            pooled = [torch.nn.functional.avg_pool2d(images, 2 ** (i + 2)) for i in range(4)]
+            return [conv(level) for conv, level in zip(self.weights, pooled, strict=True)]
+
+    trunk = Trunk()
+    detector = make(RETINA, opened=True, trunk=trunk).eval()
+    predict(detector, ASKED)
+    torch.testing.assert_close(trunk.seen, torch.stack([one.image for one in BATCH]))
+    detector.train().loss(BATCH, LEARNT)["loss_cls"].backward()
+    assert trunk.weights[1].weight.grad.abs().sum() > 0
+    assert "backbone.weights.0.weight" in detector.state_dict()
+
+
+def test_names_come_with_the_weights(tmp_path):
+    two = {"model.bbox_head.num_classes": 2}
+    made = make(RETINA, names=["cat", "dog"], options=options(RETINA) | two)
+    for meta in ({"dataset_meta": {"classes": ("kite", "a dog")}}, {"CLASSES": ["kite", "a dog"]}):
+        path = tmp_path / "named.pth"
+        torch.save({"meta": meta, "state_dict": made.detector.state_dict()}, path)
+        found = make(RETINA, weights=str(path), options=options(RETINA) | two)
+        assert found.own.names == ("kite", "a dog")

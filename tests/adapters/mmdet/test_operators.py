@@ -20,6 +20,7 @@ from mmcv.ops.multi_scale_deform_attn import (
 )
 
 COUNTS = [0, 1, 60]
+MANY = 10_000
 
 
 def draw(*shape, seed=0, dtype=torch.float32):
@@ -248,6 +249,26 @@ def test_modulated_convolution_gradient(bias):
     assert gradcheck(run, leaves, fast_mode=True)
 
 
+def test_modulated_convolution_reads_larger_offsets_in_the_order_of_memory():
+    """As mmcv's im2col does: a pointer to one picture's offsets, and the strides of the output."""
+    image, offset, mask, weight = convolution()
+    large, more = draw(2, 36, 6, 6, seed=4), draw(2, 18, 6, 6, seed=5).sigmoid()
+    for row in range(2):
+        large[row].view(-1)[: offset[row].numel()] = offset[row].flatten()
+        more[row].view(-1)[: mask[row].numel()] = mask[row].flatten()
+    leaves = [t.requires_grad_() for t in (large, more)]
+    found = ops.modulated_deform_conv2d(image, *leaves, weight, None, 2, 1, 1, 2, 2)
+    small = [t.requires_grad_() for t in (offset, mask)]
+    wanted = ops.modulated_deform_conv2d(image, *small, weight, None, 2, 1, 1, 2, 2)
+    torch.testing.assert_close(found, wanted)
+    found.square().sum().backward()
+    wanted.square().sum().backward()
+    for leaf, same in zip(leaves, small, strict=True):
+        count = same[0].numel()
+        torch.testing.assert_close(leaf.grad.flatten(1)[:, :count], same.grad.flatten(1))
+        assert leaf.grad.flatten(1)[:, count:].abs().sum() == 0
+
+
 def attention(queries, dtype=torch.float32):
     shapes = torch.tensor([[4, 5], [2, 3]])
     values = draw(2, 26, 2, 4, dtype=dtype)
@@ -304,3 +325,130 @@ def test_focal_loss_gradient(reduction):
     assert gradcheck(
         lambda x: ops.sigmoid_focal_loss(x, target, 2.0, 0.25, None, reduction), (logits,)
     )
+
+
+def spread(count):
+    """Return pairs of a long and a short box that share 60 to 97.5 %, far from all other pairs."""
+    row = torch.arange(count // 2)
+    corners = torch.stack([row % 100, row // 100], dim=1) * 32.0
+    long = torch.full((count // 2, 2), 10.0)
+    short = torch.stack([6 + row % 16 * 0.25, long[:, 1]], dim=1)
+    boxes = torch.cat([corners, corners + long], 1), torch.cat([corners, corners + short], 1)
+    scores = 1 - torch.arange(count) / (2 * count)  # all long ones before all short ones
+    return torch.cat(boxes), scores, short[:, 0] / 10
+
+
+def test_ten_thousand_boxes_through_nms():
+    boxes, scores = draw_boxes(MANY, size=200.0)
+    kept = ops.nms(boxes, scores, 0.5)[1]
+    assert kept.tolist() == torchvision.ops.nms(boxes, scores, 0.5).tolist()
+    pairs, scores, overlaps = spread(MANY)
+    kept = ops.nms(pairs, scores, 0.9)[1]
+    alone = [MANY // 2 + i for i, iou in enumerate(overlaps.tolist()) if iou <= 0.9]
+    assert kept.tolist() == [*range(MANY // 2), *alone]
+
+
+def test_ten_thousand_boxes_through_soft_nms():
+    boxes, scores, overlaps = spread(MANY)
+    dets, kept = ops.soft_nms(boxes, scores, 0.3, min_score=0.0, method="linear")
+    wanted = scores.clone()
+    wanted[MANY // 2 :] *= 1 - overlaps
+    assert sorted(kept.tolist()) == list(range(MANY))
+    torch.testing.assert_close(dets[:, 4], wanted[kept], atol=1e-5, rtol=0)
+    assert (dets[:, 4].diff() <= 0).all()
+
+
+def test_ten_thousand_boxes_through_the_poolings():
+    features, rois = draw(2, 1, 20, 22), draw_rois(MANY)
+    found = ops.RoIAlign((2, 2), 0.5, 2, aligned=True)(features, rois)
+    wanted = torchvision.ops.roi_align(features, rois, (2, 2), 0.5, 2, aligned=True)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    whole = rois.round()
+    found = ops.RoIPool((1, 1), 1.0)(draw(2, 1, 42, 40), whole)
+    torch.testing.assert_close(found, torchvision.ops.roi_pool(draw(2, 1, 42, 40), whole, (1, 1)))
+
+
+def test_ten_thousand_rows_and_queries():
+    logits, target = draw(MANY, 3) * 3, torch.arange(MANY) % 4
+    found = ops.sigmoid_focal_loss(logits, target, 2.0, 0.25, None, "none")
+    positive = F.one_hot(target, 4)[:, :3].float()
+    wanted = torchvision.ops.sigmoid_focal_loss(logits, positive, 0.25, 2.0)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    values, shapes, starts, locations, weights = attention(MANY)
+    found = MultiScaleDeformableAttnFunction.apply(values, shapes, starts, locations, weights, 64)
+    wanted = multi_scale_deformable_attn_pytorch(values, shapes, locations, weights)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("queries", [0, 1])
+def test_deformable_attention_gradient_of_none_and_one(queries):
+    values, shapes, starts, locations, weights = attention(queries, torch.float64)
+    leaves = [t.requires_grad_() for t in (values, locations, weights)]
+    output = MultiScaleDeformableAttnFunction.apply(
+        leaves[0], shapes, starts, leaves[1], leaves[2], 64
+    )
+    output.sum().backward()
+    assert [leaf.grad.shape for leaf in leaves] == [leaf.shape for leaf in leaves]
+    assert (leaves[0].grad.abs().sum() > 0) == (queries > 0)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_focal_loss_gradient_of_none_and_one(count):
+    logits = draw(count, 3, dtype=torch.float64).requires_grad_()
+    target = torch.arange(count)
+    ops.sigmoid_focal_loss(logits, target, 2.0, 0.25, None, "sum").backward()
+    leaf = logits.detach().clone().requires_grad_()
+    positive = F.one_hot(target, 4)[:, :3].double()
+    torchvision.ops.sigmoid_focal_loss(leaf, positive, 0.25, 2.0, "sum").backward()
+    torch.testing.assert_close(logits.grad, leaf.grad)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_matched_boxes_as_a_loop(count):
+    boxes, scores = draw_boxes(count, size=12)
+    left = scores.argsort(descending=True).tolist()
+    wanted = []
+    while left:
+        best = left[0]
+        group = [
+            r for r in left if r == best or overlap(boxes[best].tolist(), boxes[r].tolist()) >= 0.4
+        ]
+        left = [row for row in left if row not in group]
+        wanted.append(group)
+    found = ops.nms_match(torch.cat([boxes, scores[:, None]], dim=1), 0.4)
+    assert [group.tolist() for group in found] == wanted
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_masked_convolution_is_a_convolution_at_its_places(share):
+    layer = ops.MaskedConv2d(3, 4, (3, 5), padding=(1, 2))
+    image = draw(1, 3, 8, 9)
+    generator = torch.Generator().manual_seed(5)
+    mask = torch.rand(1, 8, 9, generator=generator) < share
+    whole = F.conv2d(image, layer.weight, layer.bias, padding=(1, 2))
+    torch.testing.assert_close(layer(image, mask), whole * mask, atol=1e-5, rtol=1e-5)
+
+
+def reassemble(features, masks, size, groups, scale):
+    """Return CARAFE as its definition says, cell by cell."""
+    count, channels, height, width = features.shape
+    cells, large = size * size, (height * scale, width * scale)
+    around = F.unfold(features, size, padding=size // 2).view(count, channels, cells, height, width)
+    near = around.repeat_interleave(scale, dim=3).repeat_interleave(scale, dim=4)
+    shares = masks.view(count, groups, 1, cells, *large)
+    grouped = near.view(count, groups, channels // groups, cells, *large)
+    return (grouped * shares).sum(dim=3).flatten(1, 2)
+
+
+@pytest.mark.parametrize("operator", [ops.carafe, ops.carafe_naive])
+@pytest.mark.parametrize("batch", [0, 1, 2])
+def test_carafe_as_its_definition(operator, batch):
+    features, masks = draw(batch, 4, 5, 6), draw(batch, 18, 10, 12, seed=1)
+    found = operator(features, masks, 3, 2, 2)
+    torch.testing.assert_close(found, reassemble(features, masks, 3, 2, 2), atol=1e-5, rtol=1e-5)
+
+
+def test_carafe_gradient():
+    features = draw(1, 4, 3, 4, dtype=torch.float64).requires_grad_()
+    masks = draw(1, 18, 6, 8, seed=1, dtype=torch.float64).requires_grad_()
+    assert gradcheck(lambda f, m: ops.carafe(f, m, 3, 2, 2), (features, masks), fast_mode=True)

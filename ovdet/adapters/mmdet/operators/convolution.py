@@ -47,15 +47,39 @@ def _plain(image: Tensor, weight: Tensor, offset: Tensor, how: dict[str, Any]) -
     return _Call((image.to(wide), weight.to(wide), offset.to(wide), mask, bias), numbers)
 
 
-def _modulated(tensors: tuple[Tensor, ...], how: dict[str, Any]) -> _Call:
-    """Take image, weight, bias, offset and mask; the bias is empty where there is none."""
+def _modulated(tensors: tuple[Tensor, ...], size: torch.Size, how: dict[str, Any]) -> _Call:
+    """Take image, weight, bias, offset and mask; the bias is empty where there is none.
+
+    ``size`` is (h', w').
+    """
     image, weight, bias, offset, mask = tensors
+    offset, mask = _first(offset, size), _first(mask, size)
     if not how["with_bias"]:
         bias = image.new_zeros(len(weight))
     wide = torch.promote_types(image.dtype, torch.float32)
     ordered = [tensor.to(wide) for tensor in (image, weight, offset, mask, bias)]
     sides = [how[f"{name}_{side}"] for name in ("stride", "pad", "dilation") for side in "hw"]
     return _Call(tuple(ordered), (*sides, how["group"], how["deformable_group"], True))  # type: ignore[arg-type]
+
+
+def _first(samples: Tensor, size: torch.Size) -> Tensor:
+    """Return offsets or masks [B, n, h', w'] as mmcv's kernel reads them: in the order of memory.
+
+    GLIP's dynamic heads hand over those of a larger level, and were trained on what that gives.
+    """
+    if samples.shape[2:] == size:
+        return samples
+    count = samples.shape[1] * size.numel()
+    return samples.flatten(1)[:, :count].reshape(*samples.shape[:2], *size)
+
+
+def _put_first(place: Tensor, part: Tensor) -> None:
+    """Write the gradient of what :func:`_first` read; nothing comes to the rest."""
+    if place.shape == part.shape:
+        place.copy_(part)
+        return
+    flat = part.flatten(1)
+    place.zero_().view(len(place), -1)[:, : flat.shape[1]] = flat
 
 
 def deform_conv_forward(
@@ -98,7 +122,8 @@ def modulated_deform_conv_forward(*tensors: Tensor, **how: Any) -> None:
         how: mmcv's options.
     """
     image, weight, bias, _, offset, mask, output, _ = tensors
-    output.copy_(_modulated((image, weight, bias, offset, mask), how).forward())
+    size = output.shape[2:]
+    output.copy_(_modulated((image, weight, bias, offset, mask), size, how).forward())
 
 
 def modulated_deform_conv_backward(*tensors: Tensor, **how: Any) -> None:
@@ -111,8 +136,9 @@ def modulated_deform_conv_backward(*tensors: Tensor, **how: Any) -> None:
     """
     image, weight, bias, _, offset, mask, _, *written, gradient = tensors
     grad_image, grad_weight, grad_bias, grad_offset, grad_mask = written
-    parts = _modulated((image, weight, bias, offset, mask), how).backward(gradient)
+    size = gradient.shape[2:]
+    parts = _modulated((image, weight, bias, offset, mask), size, how).backward(gradient)
     for place, part in zip((grad_image, grad_weight, grad_offset, grad_mask), parts, strict=False):
-        place.copy_(part)
+        _put_first(place, part)
     if how["with_bias"]:
         grad_bias.copy_(parts[4])

@@ -1,0 +1,40 @@
+"""Cascade R-CNN of mmdet, opened to any names, on stickers-ov.
+
+python tools/train.py configs/mmdet/cascade_rcnn_text_stickers.py  # 1 CPU x 8 images
+"""
+
+_base_ = [
+    "../base/models/mmdet_tiny.py",
+    "../base/datasets/stickers_ov.py",
+    "../base/schedules/adamw_cosine.py",
+    "../base/runtime.py",
+]
+
+train = dict(iters=1500)  # 10 passes over 1,200 pictures
+val = dict(metrics=[dict(type="CocoMetric", kinds=["bbox"])])
+
+width = 64  # channels of the pyramid
+hidden = 256  # of the box head
+rpn = dict(
+    in_channels=width,
+    feat_channels=width,
+    # Sides of 12, 24 and 48 px.
+    anchor_generator=dict(scales=[3], strides=[4, 8, 16]),
+)
+pooled = dict(out_channels=width, featmap_strides=[4, 8, 16], finest_scale=24)
+few = dict(nms_pre=500, max_per_img=100)
+box_head = dict(in_channels=width, fc_out_channels=hidden)
+sampled = dict(sampler=dict(num=32, pos_fraction=0.4))
+stages = ("0", "1", "2")  # mmengine's way to say which item of a list
+model = dict(
+    config="mmdet::cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py",
+    options=dict(
+        model=dict(
+            neck=dict(in_channels={{_base_.levels}}, out_channels=width, num_outs=3),
+            rpn_head=rpn,
+            roi_head=dict(bbox_roi_extractor=pooled, bbox_head=dict.fromkeys(stages, box_head)),
+            train_cfg=dict(rpn_proposal=few, rcnn=dict.fromkeys(stages, sampled)),
+            test_cfg=dict(rpn=few, rcnn=dict(score_thr=1e-4)),
+        )
+    ),
+)
