@@ -1,7 +1,7 @@
 """Segmentors: names for pixels. They name no method and do not know each other."""
 
 from ovdet.segmentors.answers import PixelAnswers
-from ovdet.segmentors.asking import DrawnPixelNames, PixelNames, PixelQuestion
+from ovdet.segmentors.asking import OnePixelName, PixelNames, PixelQuestion
 from ovdet.segmentors.base import INSTANCE, PANOPTIC, SEMANTIC, TASKS, Segmentor
 from ovdet.segmentors.mask import MaskSegmentor, MaskSettings
 from ovdet.segmentors.pixel import PixelSegmentor, PixelSettings
@@ -12,9 +12,9 @@ __all__ = [
     "PANOPTIC",
     "SEMANTIC",
     "TASKS",
-    "DrawnPixelNames",
     "MaskSegmentor",
     "MaskSettings",
+    "OnePixelName",
     "PixelAnswers",
     "PixelNames",
     "PixelQuestion",

@@ -57,28 +57,24 @@ class PixelNames(nn.Module):
 
 
 @MODELS.register_module()
-class DrawnPixelNames(nn.Module):
-    """Each image is asked for a few names, each of which it shows or, now and then, does not.
+class OnePixelName(nn.Module):
+    """Each image is asked for one name, which it shows or, now and then, does not.
 
     Novel names are never asked for, and pixels of novel classes are ignored. A name counts as
     absent only where the image is labelled and no pixel of it has that label.
 
     Args:
-        count: Names an image is asked for, distinct; fewer where there are not so many.
-        negatives: Probability of each that the image does not show it, in [0, 1]; an image that
-            shows too few names, or too many, is asked for what there is.
+        negatives: Probability that an image is asked for a name it does not show, in [0, 1]; one
+            that shows every name, or none, is asked for what there is.
 
     Raises:
-        ValueError: If ``count`` is below 1 or ``negatives`` lies outside [0, 1].
+        ValueError: If ``negatives`` lies outside [0, 1].
     """
 
-    def __init__(self, *, count: int = 1, negatives: float = 0.2) -> None:
+    def __init__(self, *, negatives: float = 0.2) -> None:
         super().__init__()
-        if count < 1:
-            raise ValueError(f"count must be >= 1, got {count}")
         if not 0 <= negatives <= 1:
             raise ValueError(f"negatives must lie in [0, 1], got {negatives}")
-        self.count = count
         self.negatives = negatives
 
     def forward(self, samples: list[Sample], vocabulary: Vocabulary) -> PixelQuestion:
@@ -94,23 +90,20 @@ class DrawnPixelNames(nn.Module):
         if bool(novel.all()):
             raise InputError("at least one class must not be novel: there is nothing to ask for")
         shown = _shown(labels, len(vocabulary)) & ~novel  # [B, C]
-        asked = torch.stack([self._choose(row, novel) for row in shown])
+        chosen = torch.tensor([self._choose(row, novel) for row in shown])
+        asked = nn.functional.one_hot(chosen, len(vocabulary)).bool()
         rows = (shown | asked).any(dim=0).nonzero().squeeze(1).tolist()
         return PixelQuestion(
             vocabulary.pick(rows), _renumbered(labels, rows, len(vocabulary)), asked[:, rows]
         )
 
-    def _choose(self, shown: Tensor, novel: Tensor) -> Tensor:
-        """Return which names an image showing the names [C] is asked for, [C], bool."""
+    def _choose(self, shown: Tensor, novel: Tensor) -> int:
+        """Return the name that an image showing the names [C] is asked for."""
         absent = ~shown & ~novel
-        count = min(self.count, int((shown | absent).sum()))
-        few = int((torch.rand(count) < self.negatives).sum())  # absent ones
-        few = min(max(few, count - int(shown.sum())), int(absent.sum()))
-        asked = torch.zeros_like(shown)
-        for there, many in ((absent, few), (shown, count - few)):
-            if many:
-                asked[there.float().multinomial(many)] = True
-        return asked
+        wanted = absent if torch.rand(()) < self.negatives else shown
+        if not bool(wanted.any()):
+            wanted = shown | absent
+        return int(wanted.float().multinomial(1))
 
 
 def _shown(labels: Tensor, classes: int) -> Tensor:

@@ -20,7 +20,7 @@ from ovdet.methods.clipseg import (
     with_length,
 )
 from ovdet.ops import unit_norm
-from ovdet.segmentors import DrawnPixelNames, PixelAnswers, PixelSegmentor, PixelSettings
+from ovdet.segmentors import OnePixelName, PixelAnswers, PixelSegmentor, PixelSettings
 from ovdet.structures import IGNORED, Flow, InputError, Sample, Text, Vocabulary
 from ovdet.text import TinyTextTransformer, TransformersText
 from ovdet.vision import ClipVit, ClipVitShape, PixelNorm, SmallVit, VitTaps
@@ -341,7 +341,7 @@ def whole(**settings):
         text=text_slot(length=3.0),
         head=ClipsegDecoder(trunk.widths, 5, patch=8, width=8, heads=2, hidden=12, dropout=0.0),
         criterion=PixelBinaryCrossEntropy(),
-        settings=PixelSettings(names=DrawnPixelNames(negatives=0.0), **settings),
+        settings=PixelSettings(names=OnePixelName(negatives=0.0), **settings),
     )
 
 

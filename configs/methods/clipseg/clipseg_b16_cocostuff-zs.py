@@ -48,7 +48,7 @@ model = dict(
     criterion=dict(type="PixelBinaryCrossEntropy"),
     settings=dict(
         type="PixelSettings",
-        names=dict(type="DrawnPixelNames", negatives=0.2),
+        names=dict(type="OnePixelName", negatives=0.2),
         prompts=dict(
             type="ClipsegPrompts", view=dict(type="ClipsegView", size=size), low=0.0, high=0.5
         ),

@@ -48,7 +48,7 @@ model = dict(
     criterion=dict(type="PixelBinaryCrossEntropy"),
     settings=dict(
         type="PixelSettings",
-        names=dict(type="DrawnPixelNames", count=4, negatives=0.2),
+        names=dict(type="OnePixelName", negatives=0.2),
         prompts=dict(type="ClipsegPrompts", view=view, low=0.0, high=0.5, length=length),
         answers=dict(type="PixelAnswers", sigmoid=True),
     ),

@@ -5,8 +5,8 @@ https://arxiv.org/abs/2112.10003, Sec. 3 and 4.
 
 Slots, in the pixel assembly: text (``ClipsegText``), its head (``ClipsegDecoder``), what an image
 is asked with while it learns (``ClipsegPrompts``), and examples in place of names
-(``ClipsegExamples``). The trunk (``VitTaps``), which classes an image is asked for
-(``DrawnPixelNames``) and the criterion (``PixelBinaryCrossEntropy``) are shared parts.
+(``ClipsegExamples``). The trunk (``VitTaps``), which class an image is asked for (``OnePixelName``)
+and the criterion (``PixelBinaryCrossEntropy``) are shared parts.
 """
 
 from ovdet.methods.clipseg.decoder import ClipsegDecoder
