@@ -181,7 +181,7 @@ def test_each_block_learns_from_the_objects_of_its_class(conditional):
     losses = conditional(samples, mode="loss")
     assert set(losses) == LOSSES | {"loss_watch"}
     for layer in watcher.flow.decoded:
-        assert layer.logits.shape == (2, 3, 30, 1)
+        assert layer.logits.shape == (2, 3, conditional.proposals.count, 1)
         for image, one in enumerate(samples):
             for block in range(3):
                 own = layer.matches[image, block]

@@ -6,7 +6,7 @@ from small_run import SmallModel, read_config, train
 
 from ovdet.engine import TrainingError, build_runner, loops
 from ovdet.engine.checkpoints import find_last, load_checkpoint
-from ovdet.structures import InputError
+from ovdet.structures import InputError, Vocabulary
 
 
 def weights(folder, step):
@@ -97,10 +97,12 @@ def test_plain_weights_are_nothing_to_resume_from(tmp_path):
 
 def test_the_vocabulary_of_the_data_is_set_and_put_back(tmp_path):
     runner = build_runner(read_config(), tmp_path)
-    runner.model.vocabulary = "own"
-    runner._val_dataloader.dataset.vocabulary = "asked"
+    own, other = Vocabulary(("own",)), Vocabulary(("asked",))
+    runner.model.vocabulary = own
+    runner._val_dataloader.dataset.vocabulary = other
     asked = []
     runner.model.register_forward_pre_hook(lambda model, _: asked.append(model.vocabulary))
     runner.val()
-    assert set(asked) == {"asked"}
-    assert runner.model.vocabulary == "own"
+    assert asked
+    assert all(vocabulary is other for vocabulary in asked)
+    assert runner.model.vocabulary is own

@@ -74,7 +74,7 @@ def report(
     first, second = runs.values()
     ratios = [b["seconds"] / a["seconds"] for a, b in zip(first, second, strict=True)]
     saved = statistics.median(
-        (b["peak"] - b["before"]) / (a["peak"] - a["before"])
+        (b["peak"] - b["before"]) / max(a["peak"] - a["before"], 1)  # at least 1 MB
         for a, b in zip(first, second, strict=True)
     )
     print(
