@@ -61,3 +61,19 @@ def run_apart(tests):
 def trouble(case):
     """Return the failures and errors a report tells of one test."""
     return "\n".join(part.text or "" for part in case if part.tag in {"failure", "error"})
+
+
+def build(kernel, pointers, numbers, constants):
+    """Compile a kernel for an A100, as far as that goes without one; returns its assembly.
+
+    ``pointers`` and ``numbers`` give each argument's type ("*fp32", "i32") by its name.
+    """
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    types = {**pointers, **numbers}
+    signature = {name: types.get(name, "constexpr") for name in kernel.arg_names}
+    places = {(kernel.arg_names.index(name),): value for name, value in constants.items()}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=places)
+    return triton.compile(source, target=GPUTarget("cuda", 80, 32)).asm["ptx"]

@@ -16,7 +16,8 @@ from ovdet.ops.boxes import (
 )
 from ovdet.ops.label_maps import best_map
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
-from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
+from ovdet.ops.regions import crop_regions, cut_regions, enlarge
+from ovdet.ops.roi_align import pyramid_roi_align, roi_align
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 from ovdet.ops.windows import window_starts
 
@@ -41,7 +42,8 @@ __all__ = [
     "grid_cells",
     "match_hungarian",
     "match_regions",
-    "pool_regions",
+    "pyramid_roi_align",
+    "roi_align",
     "sample_balanced",
     "square_boxes",
     "to_centre_side",

@@ -1,13 +1,13 @@
-"""From pictures and feature maps to regions of one size; home of torchvision's RoI ops."""
+"""From pictures and masks to regions of one size."""
 
-from collections.abc import Sequence
 from math import ceil
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovdet.ops.boxes import box_area, enlarge_boxes
+from ovdet.ops.boxes import enlarge_boxes
+from ovdet.ops.roi_align import roi_align
 from ovdet.structures import Regions
 
 
@@ -30,7 +30,7 @@ def crop_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
     Returns:
         [R, 3, S, S].
     """
-    return _align(images, regions, size, scale=1.0, samples=0)
+    return roi_align(images, regions, size)
 
 
 def cut_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
@@ -57,51 +57,6 @@ def cut_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
     return crops
 
 
-def pool_regions(
-    levels: Sequence[Tensor], regions: Regions, size: int, image_size: int, samples: int = 2
-) -> Tensor:
-    """Pool every region from the pyramid level that suits its size (FPN, Lin 2017, Eq. 1).
-
-    A box whose side is half of ``image_size`` or more reads the coarsest level, one from a quarter
-    on the next finer one, and so on.
-
-    Args:
-        levels: L maps [B, c, h, w], finest first, each half as fine as the one before.
-        regions: R boxes, px of the network input.
-        size: S, the side of the result.
-        image_size: Longer side of the network input, px.
-        samples: Points read a cell and axis (RoIAlign, He 2017, Sec. 3); 1 is enough where a cell
-            of the result is no larger than one of the map.
-
-    Returns:
-        [R, c, S, S].
-    """
-    out = levels[0].new_zeros(len(regions), levels[0].shape[1], size, size)
-    choice = _level_of(regions.boxes, len(levels), image_size)
-    for index, level in enumerate(levels):
-        rows = (choice == index).nonzero().squeeze(1)
-        if len(rows) == 0:
-            continue
-        scale = max(level.shape[-2:]) / image_size
-        pooled = _align(level, regions[rows], size, scale=scale, samples=samples)
-        out = out.index_copy(0, rows, pooled)
-    return out
-
-
-def _level_of(boxes: Tensor, count: int, image_size: int) -> Tensor:
-    side = box_area(boxes).clamp(min=1).sqrt()
-    level = (count - 1) + torch.log2(side / (image_size / 2) + 1e-6)
-    return level.floor().clamp(0, count - 1).long()
-
-
-def _align(maps: Tensor, regions: Regions, size: int, *, scale: float, samples: int) -> Tensor:
-    from torchvision.ops import roi_align
-
-    rois = torch.cat([regions.owner[:, None].to(maps.dtype), regions.boxes.to(maps.dtype)], dim=1)
-    pooled: Tensor = roi_align(maps, rois, size, scale, samples, aligned=True)
-    return pooled
-
-
 def crop_masks(masks: Tensor, boxes: Tensor, size: int, owner: Tensor | None = None) -> Tensor:
     """Cut masks to boxes.
 
@@ -118,5 +73,5 @@ def crop_masks(masks: Tensor, boxes: Tensor, size: int, owner: Tensor | None = N
     if owner is None:
         owner = torch.arange(len(masks), device=masks.device)
     planes = masks[:, None].to(boxes.dtype)
-    cut = _align(planes, Regions(boxes, owner), size, scale=1.0, samples=0)
+    cut = roi_align(planes, Regions(boxes, owner), size)
     return (cut[:, 0] >= 0.5).to(boxes.dtype)

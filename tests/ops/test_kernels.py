@@ -16,7 +16,7 @@ def test_a_tensor_on_the_cpu_takes_the_reference(value, monkeypatch):
 
 def test_a_missing_triton_is_told_once(monkeypatch, caplog):
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda _: None)
     kernels._has_triton.cache_clear()
     with caplog.at_level(logging.DEBUG, kernels.__name__):
         assert not kernels.runs_triton(torch.zeros(1))
@@ -28,7 +28,7 @@ def test_a_missing_triton_is_told_once(monkeypatch, caplog):
 def test_an_old_gpu_takes_the_reference(monkeypatch, caplog):
     device = torch.device("cuda", 0)
     monkeypatch.setattr(torch.version, "hip", None)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (6, 1))
     kernels._compiles_for.cache_clear()
     with caplog.at_level(logging.DEBUG, kernels.__name__):
         assert not kernels._compiles_for(device)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ovdet.ops import crop_regions, cut_regions, enlarge, pool_regions
+from ovdet.ops import crop_regions, cut_regions, enlarge, pyramid_roi_align
 from ovdet.ops.regions import crop_masks
 from ovdet.structures import Regions
 
@@ -43,7 +43,7 @@ def test_each_region_reads_its_own_image():
 
 def test_no_region_gives_no_crop():
     assert crop_regions(ramp(), regions([]), 8).shape == (0, 3, 8, 8)
-    assert pool_regions([torch.rand(1, 5, 8, 8)], regions([]), 7, 32).shape == (0, 5, 7, 7)
+    assert pyramid_roi_align([torch.rand(1, 5, 8, 8)], regions([]), 7, 32).shape == (0, 5, 7, 7)
 
 
 def test_enlarge_keeps_the_owners():
@@ -55,16 +55,16 @@ def test_enlarge_keeps_the_owners():
 def test_large_regions_read_coarse_levels():
     levels = [torch.full((1, 1, 32 // 2**i, 32 // 2**i), float(i)) for i in range(3)]
     given = regions([[0, 0, 64, 64], [0, 0, 33, 33], [0, 0, 17, 17], [0, 0, 15, 15], [0, 0, 1, 1]])
-    pooled = pool_regions(levels, given, 2, image_size=64)
+    pooled = pyramid_roi_align(levels, given, 2, image_size=64)
     assert pooled[:, 0, 0, 0].tolist() == [2, 2, 1, 0, 0]
 
 
 def test_pooling_keeps_the_order_and_the_graph():
     levels = [torch.rand(1, 4, 16, 16, requires_grad=True), torch.rand(1, 4, 8, 8)]
     given = regions([[2, 2, 10, 10], [0, 0, 60, 60], [3, 3, 9, 9]])
-    pooled = pool_regions(levels, given, 3, image_size=64)
+    pooled = pyramid_roi_align(levels, given, 3, image_size=64)
     for row in range(3):
-        alone = pool_regions(levels, given[torch.tensor([row])], 3, image_size=64)
+        alone = pyramid_roi_align(levels, given[torch.tensor([row])], 3, image_size=64)
         torch.testing.assert_close(pooled[row], alone[0])
     pooled.sum().backward()
     assert levels[0].grad.abs().sum() > 0

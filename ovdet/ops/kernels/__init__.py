@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -49,3 +50,8 @@ def _compiles_for(device: torch.device) -> bool:
     if capability < OLDEST:
         LOGGER.debug("Triton needs compute capability %s, %s has %s", OLDEST, device, capability)
     return capability >= OLDEST
+
+
+def on_device(tensor: Tensor) -> AbstractContextManager[object]:
+    """Make the tensor's GPU the current one, which is where Triton launches."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
