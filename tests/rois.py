@@ -38,3 +38,17 @@ def by_torchvision(levels, regions, size, scales, samples, aligned):
         how = (scales[index], samples, aligned)
         rows.append(torchvision.ops.roi_align(levels[index], roi, size, *how))
     return torch.cat(rows)
+
+
+def pictures(height=30, width=40):
+    """Return two smooth 8-bit pictures [2, 3, H, W]: sharp ones are clipped on the way."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(2, 3, 5, 6, generator=generator) * 200 + 25
+    fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    return fine.round().to(torch.uint8)
+
+
+def regions(boxes, owner=None):
+    """Return regions of the first picture, or of those that ``owner`` names."""
+    owner = [0] * len(boxes) if owner is None else owner
+    return Regions(torch.tensor(boxes, dtype=torch.float32).view(-1, 4), torch.tensor(owner))

@@ -1,9 +1,6 @@
 """From pictures and masks to regions of one size."""
 
-from math import ceil
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ovdet.ops.boxes import enlarge_boxes
@@ -31,30 +28,6 @@ def crop_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
         [R, 3, S, S].
     """
     return roi_align(images, regions, size)
-
-
-def cut_regions(images: Tensor, regions: Regions, size: int) -> Tensor:
-    """Cut every region out along whole pixels and resize it, as one would do with a picture file.
-
-    Slower than :func:`crop_regions`, and what published teachers were fed with.
-
-    Args:
-        images: [B, 3, H, W], RGB in [0, 1].
-        regions: R boxes, px of ``images``; each keeps at least one pixel.
-        size: S, the side of a crop, px.
-
-    Returns:
-        [R, 3, S, S].
-    """
-    height, width = images.shape[-2:]
-    crops = images.new_zeros(len(regions), images.shape[1], size, size)
-    places = zip(regions.boxes.tolist(), regions.owner.tolist(), strict=True)
-    for crop, ((x1, y1, x2, y2), owner) in zip(crops, places, strict=True):
-        left, top = min(max(int(x1), 0), width - 1), min(max(int(y1), 0), height - 1)
-        right, bottom = min(max(ceil(x2), left + 1), width), min(max(ceil(y2), top + 1), height)
-        piece = images[owner : owner + 1, :, top:bottom, left:right]
-        crop[:] = F.interpolate(piece, (size, size), mode="bilinear", antialias=True)[0]
-    return crops
 
 
 def crop_masks(masks: Tensor, boxes: Tensor, size: int, owner: Tensor | None = None) -> Tensor:

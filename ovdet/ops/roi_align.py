@@ -7,8 +7,7 @@ threads (its own loop on the CPU uses one).
 Shapes: B images, L levels, R regions, c channels, h w of a level, S rows x columns of the result.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ovdet.ops.boxes import box_area
 from ovdet.ops.kernels import runs_triton
+from ovdet.ops.threads import each, shares
 from ovdet.structures import InputError, Regions
 
 MOST_LEVELS = 6  # that the kernel takes; a longer pyramid is read level by level
@@ -193,7 +193,7 @@ def _forward(
 
         pool(out, levels, boxes, owner, scales, reach, samples, aligned=aligned)
         return out
-    _check_owner(owner, len(levels[0]))
+    check_owner(owner, len(levels[0]))
     choice, rois = level_of(boxes, len(levels), reach), _rois(boxes, owner)
     wide = [level.to(boxes.dtype).contiguous() for level in levels]
 
@@ -203,12 +203,9 @@ def _forward(
             wide[index], rois[rows], scales[index], *size, samples, aligned
         ).to(out.dtype)
 
-    pieces = [
-        (index, rows)
-        for index in range(len(levels))
-        for rows in _shares((choice == index).nonzero().squeeze(1))
-    ]
-    _each(fill, pieces, boxes.device)
+    picked = [(choice == index).nonzero().squeeze(1) for index in range(len(levels))]
+    pieces = [(i, rows[share]) for i, rows in enumerate(picked) for share in shares(len(rows))]
+    each(fill, pieces, boxes.device)
     return out
 
 
@@ -238,18 +235,17 @@ def _backward(
     choice, rois = level_of(boxes, len(grads), reach), _rois(boxes, owner)
     picked = [(choice == index).nonzero().squeeze(1) for index in range(len(grads))]
 
-    def fill(piece: tuple[int, Tensor]) -> None:
-        index, channels = piece
-        part, rows = slice(int(channels[0]), int(channels[-1]) + 1), picked[index]
-        images, _, *extent = grads[index].shape
-        how = (scales[index], *gradient.shape[2:], images, len(channels), *extent)
-        grads[index][:, part] = torch.ops.torchvision._roi_align_backward(
+    def fill(piece: tuple[int, slice]) -> None:
+        index, part = piece
+        rows, share = picked[index], grads[index][:, part]
+        how = (scales[index], *gradient.shape[2:], *share.shape)
+        share[:] = torch.ops.torchvision._roi_align_backward(
             gradient[rows, part].to(boxes.dtype), rois[rows], *how, samples, aligned
         )
 
-    channels = torch.arange(gradient.shape[1])
     levels = [index for index, rows in enumerate(picked) if len(rows)]
-    _each(fill, [(index, part) for index in levels for part in _shares(channels)], boxes.device)
+    parts = shares(gradient.shape[1])  # of the channels: no two threads add to one place
+    each(fill, [(index, part) for index in levels for part in parts], boxes.device)
     return grads
 
 
@@ -300,34 +296,12 @@ def _rois(boxes: Tensor, owner: Tensor) -> Tensor:
     return torch.cat([owner[:, None].to(boxes.dtype), boxes], dim=1)
 
 
-def _check_owner(owner: Tensor, images: int) -> None:
+def check_owner(owner: Tensor, images: int) -> None:
+    """Check on the CPU that every owner [R] names one of the images; a GPU would have to wait.
+
+    Raises:
+        InputError: If one does not.
+    """
     if owner.device.type == "cpu" and bool(((owner < 0) | (owner >= images)).any()):
         wrong = owner[(owner < 0) | (owner >= images)][0].item()
         raise InputError(f"owners must be in [0, {images}), the images there are, got {wrong}")
-
-
-def _shares(rows: Tensor) -> Iterable[Tensor]:
-    """Split rows among torch's threads; of none nothing is made."""
-    if len(rows) == 0:
-        return ()
-    return rows.split(-(-len(rows) // torch.get_num_threads()))
-
-
-def _each(
-    fill: Callable[[tuple[int, Tensor]], None],
-    pieces: Sequence[tuple[int, Tensor]],
-    device: torch.device,
-) -> None:
-    """Do every piece, side by side on the CPU, below autograd."""
-
-    def one(piece: tuple[int, Tensor]) -> None:
-        with torch.no_grad():
-            fill(piece)
-
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
-    if threads == 1 or len(pieces) == 1:
-        for piece in pieces:
-            one(piece)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(one, pieces))

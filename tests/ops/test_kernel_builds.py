@@ -30,3 +30,16 @@ def test_roi_align(name, kind, last, aligned, samples):
     text = build(kernel, pointers, numbers, constants | {"CELLS": 64, "WIDTH": 8})
     assert "ld.global" in text
     assert ("atom.global" in text or "red.global" in text) == (name == "spread")
+
+
+@pytest.mark.parametrize("cubic", [False, True])
+@pytest.mark.parametrize("kind", ["u8", "fp16", "fp32"])
+def test_crop_resize(kind, cubic):
+    from ovdet.ops.kernels.crop_resize import crop_kernel
+
+    pointers = {"out": "*fp32", "images": f"*{kind}", "places": "*i64", "owners": "*i64"}
+    numbers = dict.fromkeys(["fill", "mean0", "mean1", "mean2", "std0", "std1", "std2"], "fp32")
+    strides = ["by_image", "by_channel", "by_row", "by_column"]
+    numbers |= dict.fromkeys(["count", "size", *strides], "i32")
+    constants = {"CUBIC": cubic, "EIGHT_BIT": kind == "u8", "ROWS": 8, "COLUMNS": 32}
+    assert "st.global" in build(crop_kernel, pointers, numbers, constants)

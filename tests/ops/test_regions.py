@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 import torch
 
-from ovdet.ops import crop_regions, cut_regions, enlarge, pyramid_roi_align
+from ovdet.ops import crop_regions, enlarge, pyramid_roi_align
 from ovdet.ops.regions import crop_masks
 from ovdet.structures import Regions
 
@@ -89,20 +88,3 @@ def test_boxes_that_share_a_mask_are_cut_as_from_copies():
 
 def test_no_mask_no_cut():
     assert crop_masks(torch.zeros(0, 8, 8), torch.zeros(0, 4), 4).shape == (0, 4, 4)
-
-
-def test_a_cut_region_is_pillows_resize():
-    from PIL import Image
-
-    picture = torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(0))
-    cut = cut_regions(picture, regions([[2.7, 3, 17.2, 21.5]]), 8)[0]
-    for plane, source in zip(cut, picture[0, :, 3:22, 2:18], strict=True):
-        resized = Image.fromarray(source.numpy(), "F").resize((8, 8), Image.Resampling.BILINEAR)
-        torch.testing.assert_close(plane, torch.from_numpy(np.array(resized)))
-
-
-def test_what_is_cut_lies_inside_its_own_picture():
-    pictures = torch.stack([torch.full((3, 8, 8), value) for value in (0.25, 0.75)])
-    boxes = regions([[-3, -3, 2, 2], [7.5, 7.5, 40, 40], [3, 3, 3, 3]], owner=[1, 0, 1])
-    assert cut_regions(pictures, boxes, 4).mean(dim=(1, 2, 3)).tolist() == [0.75, 0.25, 0.75]
-    assert cut_regions(pictures, regions([]), 4).shape == (0, 3, 4, 4)
