@@ -6,7 +6,7 @@ Shapes: R regions, c channels, S pooled side, F hidden width, D embedding width.
 import torch
 from torch import Tensor, nn
 
-from ovdet.ops import pool_regions, unit_norm
+from ovdet.ops import pyramid_roi_align, unit_norm
 from ovdet.registry import MODELS
 from ovdet.structures import Regions
 from ovdet.vision import Frozen
@@ -64,7 +64,7 @@ class RoiEmbedder(nn.Module):
             image_size: Longer side of the network input, px.
         """
         read = levels[: self.levels]
-        pooled = pool_regions(read, regions, self.size, image_size, self.samples)
+        pooled = pyramid_roi_align(read, regions, self.size, image_size, self.samples)
         features: Tensor = self.linear(self.convs(pooled).flatten(1))
         return features
 
@@ -100,7 +100,7 @@ class TowerEmbedder(nn.Module):
     @torch.no_grad()
     def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, D], unit norm, read from the last of the levels."""
-        pooled = pool_regions(levels[-1:], regions, self.size, image_size, self.samples)
+        pooled = pyramid_roi_align(levels[-1:], regions, self.size, image_size, self.samples)
         if self.pool is None:
             return unit_norm(pooled.mean(dim=(2, 3)))
         return unit_norm(self.pool(pooled))
@@ -128,7 +128,7 @@ class MobileNetEmbedder(nn.Module):
 
     def hidden(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return [R, 320 * cells], what the box head reads too."""
-        pooled = pool_regions(levels[-1:], regions, self.size, image_size)
+        pooled = pyramid_roi_align(levels[-1:], regions, self.size, image_size)
         if len(regions) == 0:  # a convolution of nothing has no cells
             return pooled.new_zeros(0, 320 * (-(-self.size // 4)) ** 2)
         features: Tensor = self.blocks(pooled)

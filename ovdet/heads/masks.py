@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovdet.heads.boxes import Assignment
-from ovdet.ops import pool_regions
+from ovdet.ops import pyramid_roi_align
 from ovdet.ops.regions import crop_masks
 from ovdet.registry import MODELS
 from ovdet.structures import Regions
@@ -47,7 +47,7 @@ class MaskHead(nn.Module):
 
     def forward(self, levels: list[Tensor], regions: Regions, image_size: int) -> Tensor:
         """Return mask logits [R, 2S, 2S], over each region's box."""
-        pooled = pool_regions(levels[: self.levels], regions, self.size, image_size)
+        pooled = pyramid_roi_align(levels[: self.levels], regions, self.size, image_size)
         logits: Tensor = self.layers(pooled)
         return logits[:, 0]
 

@@ -14,9 +14,11 @@ from ovdet.ops.boxes import (
     square_boxes,
     to_centre_side,
 )
+from ovdet.ops.crop_resize import crop_resize
 from ovdet.ops.label_maps import best_map
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
-from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
+from ovdet.ops.regions import crop_regions, enlarge
+from ovdet.ops.roi_align import pyramid_roi_align, roi_align
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 from ovdet.ops.windows import window_starts
 
@@ -31,7 +33,7 @@ __all__ = [
     "compare",
     "cosine_logits",
     "crop_regions",
-    "cut_regions",
+    "crop_resize",
     "decode_deltas",
     "encode_deltas",
     "enlarge",
@@ -41,7 +43,8 @@ __all__ = [
     "grid_cells",
     "match_hungarian",
     "match_regions",
-    "pool_regions",
+    "pyramid_roi_align",
+    "roi_align",
     "sample_balanced",
     "square_boxes",
     "to_centre_side",

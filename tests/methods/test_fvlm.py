@@ -6,7 +6,7 @@ from contracts import ASKED, LEARNT, ROOT, build_tiny
 from torch import nn
 
 from ovdet.heads import TowerEmbedder
-from ovdet.ops import pool_regions, unit_norm
+from ovdet.ops import pyramid_roi_align, unit_norm
 from ovdet.structures import Regions, batch_images
 from ovdet.vision import TowerPyramid
 
@@ -36,7 +36,7 @@ def transcribed(model, samples, vocabulary, alpha=0.35, beta=0.65):
     nothing = [branch.classifier.background_vector for branch in model.branches]
     tower, pool = model.trunk.trunk.module, model.branches[1].embedder.pool.module
     top = tower(images)[-1]
-    grid = pool_regions([top], regions(), 4, 64)  # [R, c, 4, 4]
+    grid = pyramid_roi_align([top], regions(), 4, 64)  # [R, c, 4, 4]
     cells = grid.flatten(2)
     attention = pool.weigh(grid).flatten(2).softmax(dim=2)
     view = pool.project((cells * attention).sum(dim=2))

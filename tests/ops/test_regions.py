@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 import torch
 
-from ovdet.ops import crop_regions, cut_regions, enlarge, pool_regions
+from ovdet.ops import crop_regions, enlarge, pyramid_roi_align
 from ovdet.ops.regions import crop_masks
 from ovdet.structures import Regions
 
@@ -43,7 +42,7 @@ def test_each_region_reads_its_own_image():
 
 def test_no_region_gives_no_crop():
     assert crop_regions(ramp(), regions([]), 8).shape == (0, 3, 8, 8)
-    assert pool_regions([torch.rand(1, 5, 8, 8)], regions([]), 7, 32).shape == (0, 5, 7, 7)
+    assert pyramid_roi_align([torch.rand(1, 5, 8, 8)], regions([]), 7, 32).shape == (0, 5, 7, 7)
 
 
 def test_enlarge_keeps_the_owners():
@@ -55,16 +54,16 @@ def test_enlarge_keeps_the_owners():
 def test_large_regions_read_coarse_levels():
     levels = [torch.full((1, 1, 32 // 2**i, 32 // 2**i), float(i)) for i in range(3)]
     given = regions([[0, 0, 64, 64], [0, 0, 33, 33], [0, 0, 17, 17], [0, 0, 15, 15], [0, 0, 1, 1]])
-    pooled = pool_regions(levels, given, 2, image_size=64)
+    pooled = pyramid_roi_align(levels, given, 2, image_size=64)
     assert pooled[:, 0, 0, 0].tolist() == [2, 2, 1, 0, 0]
 
 
 def test_pooling_keeps_the_order_and_the_graph():
     levels = [torch.rand(1, 4, 16, 16, requires_grad=True), torch.rand(1, 4, 8, 8)]
     given = regions([[2, 2, 10, 10], [0, 0, 60, 60], [3, 3, 9, 9]])
-    pooled = pool_regions(levels, given, 3, image_size=64)
+    pooled = pyramid_roi_align(levels, given, 3, image_size=64)
     for row in range(3):
-        alone = pool_regions(levels, given[torch.tensor([row])], 3, image_size=64)
+        alone = pyramid_roi_align(levels, given[torch.tensor([row])], 3, image_size=64)
         torch.testing.assert_close(pooled[row], alone[0])
     pooled.sum().backward()
     assert levels[0].grad.abs().sum() > 0
@@ -89,20 +88,3 @@ def test_boxes_that_share_a_mask_are_cut_as_from_copies():
 
 def test_no_mask_no_cut():
     assert crop_masks(torch.zeros(0, 8, 8), torch.zeros(0, 4), 4).shape == (0, 4, 4)
-
-
-def test_a_cut_region_is_pillows_resize():
-    from PIL import Image
-
-    picture = torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(0))
-    cut = cut_regions(picture, regions([[2.7, 3, 17.2, 21.5]]), 8)[0]
-    for plane, source in zip(cut, picture[0, :, 3:22, 2:18], strict=True):
-        resized = Image.fromarray(source.numpy(), "F").resize((8, 8), Image.Resampling.BILINEAR)
-        torch.testing.assert_close(plane, torch.from_numpy(np.array(resized)))
-
-
-def test_what_is_cut_lies_inside_its_own_picture():
-    pictures = torch.stack([torch.full((3, 8, 8), value) for value in (0.25, 0.75)])
-    boxes = regions([[-3, -3, 2, 2], [7.5, 7.5, 40, 40], [3, 3, 3, 3]], owner=[1, 0, 1])
-    assert cut_regions(pictures, boxes, 4).mean(dim=(1, 2, 3)).tolist() == [0.75, 0.25, 0.75]
-    assert cut_regions(pictures, regions([]), 4).shape == (0, 3, 4, 4)

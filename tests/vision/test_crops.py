@@ -69,10 +69,16 @@ def test_context_is_at_least_the_box():
         CropTeacher(MeanColour(), context=0.5)
 
 
-@pytest.mark.parametrize("exact", [False, True])
-def test_both_ways_of_cutting_see_the_same_in_whole_pixels(exact):
+def test_a_filter_that_is_none():
+    with pytest.raises(ValueError, match=r"resample must be None or one of .* got 'nearest'"):
+        CropTeacher(MeanColour(), resample="nearest")
+
+
+@pytest.mark.parametrize("resample", [None, "bilinear", "bicubic"])
+def test_both_ways_of_cutting_see_the_same_in_whole_pixels(resample):
     boxes = regions([[4, 4, 12, 12], [8, 8, 16, 16]])
-    seen = CropTeacher(MeanColour(), crop_size=8, context=1.0, exact=exact)(picture()[None], boxes)
+    teacher = CropTeacher(MeanColour(), crop_size=8, context=1.0, resample=resample)
+    seen = teacher(picture()[None], boxes)
     half = unit_norm(torch.tensor([16.0, 48, 0]))  # a quarter of the first box is red
     torch.testing.assert_close(seen, torch.stack([half, torch.tensor([1.0, 0, 0])]))
 

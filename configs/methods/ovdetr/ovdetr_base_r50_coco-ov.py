@@ -49,7 +49,7 @@ labeler = dict(
         type="CropTeacher",
         encoder=dict(type="ClipImageEncoder", tower=clip["name"], weights=clip["weights"]),
         context=1.0,
-        exact=True,
+        resample="bilinear",
     ),
     count=300,
 )

@@ -7,8 +7,11 @@ Shapes: B images, R regions, c channels, h w of a level, H W of the pooled grid.
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor
+
+from ovdet.ops import roi_align
+from ovdet.ops.roi_align import roi_align_gradient
+from ovdet.structures import Regions
 
 _MAX = 0  # mmcv's number for the largest sample of a cell; 1 is their mean
 
@@ -34,16 +37,8 @@ def roi_align_forward(
     """
     if how["pool_mode"] == _MAX:
         raise NotImplementedError("RoIAlign with pool_mode 'max' needs mmcv's compiled operators")
-    wide = torch.promote_types(features.dtype, torch.float32)
-    pooled = torchvision.ops.roi_align(
-        features.to(wide),
-        rois.to(wide),
-        (how["aligned_height"], how["aligned_width"]),
-        how["spatial_scale"],
-        how["sampling_ratio"],
-        how["aligned"],
-    )
-    output.copy_(pooled)
+    size = (how["aligned_height"], how["aligned_width"])
+    output.copy_(roi_align(features, _regions(rois), size, **_sampling(how)))
 
 
 def roi_align_backward(
@@ -55,17 +50,7 @@ def roi_align_backward(
     **how: Any,
 ) -> None:
     """Write what [R, c, H, W] of gradients make of the features into ``grad_features``."""
-    wide = torch.promote_types(gradient.dtype, torch.float32)
-    spread = torch.ops.torchvision._roi_align_backward(
-        gradient.to(wide),
-        rois.to(wide),
-        how["spatial_scale"],
-        how["aligned_height"],
-        how["aligned_width"],
-        *grad_features.shape,
-        how["sampling_ratio"],
-        how["aligned"],
-    )
+    spread = roi_align_gradient(gradient, _regions(rois), grad_features.shape, **_sampling(how))
     grad_features.copy_(spread)
 
 
@@ -111,6 +96,18 @@ def roi_pool_backward(
     spread = grad_features.new_zeros(len(rois), *grad_features.shape[1:]).flatten(2)
     spread.scatter_add_(2, places.clamp(min=0), shares)
     grad_features.index_add_(0, rois[:, 0].long(), spread.view(-1, *grad_features.shape[1:]))
+
+
+def _regions(rois: Tensor) -> Regions:
+    return Regions(rois[:, 1:], rois[:, 0].long())
+
+
+def _sampling(how: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "scale": how["spatial_scale"],
+        "samples": how["sampling_ratio"],
+        "aligned": how["aligned"],
+    }
 
 
 def _edges(

@@ -1,0 +1,34 @@
+"""Work side by side on the CPU, for loops of libraries that use one thread."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Piece = TypeVar("Piece")
+
+
+def each(work: Callable[[Piece], None], pieces: Sequence[Piece], device: torch.device) -> None:
+    """Do every piece, on as many threads as torch has where ``device`` is the CPU; no gradients.
+
+    Torch lets go of Python's lock inside its operators, so the pieces do run at once.
+    """
+
+    def one(piece: Piece) -> None:
+        with torch.no_grad():  # a thread of its own does not inherit it
+            work(piece)
+
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1 or len(pieces) <= 1:
+        for piece in pieces:
+            one(piece)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(one, pieces))
+
+
+def shares(count: int) -> list[slice]:
+    """Split ``count`` things among torch's threads; nothing into nothing."""
+    step = max(-(-count // torch.get_num_threads()), 1)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]

@@ -1,0 +1,38 @@
+import threading
+
+import pytest
+import torch
+
+from ovdet.ops.threads import each, shares
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10])
+def test_the_shares_are_the_whole(count, threads):
+    parts = shares(count)
+    assert [i for part in parts for i in range(count)[part]] == list(range(count))
+    assert len(parts) <= threads
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_every_piece_is_done_without_gradients(count, threads):  # noqa: ARG001 - sets them
+    done = []
+    each(lambda i: done.append((i, torch.is_grad_enabled())), range(count), torch.device("cpu"))
+    assert sorted(done) == [(i, False) for i in range(count)]
+
+
+def test_pieces_run_at_once_and_errors_come_out():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    meeting = threading.Barrier(2, timeout=60)
+    each(lambda _: meeting.wait(), range(2), torch.device("cpu"))
+    with pytest.raises(ZeroDivisionError):
+        each(lambda i: 1 // i, range(2), torch.device("cpu"))
+    torch.set_num_threads(before)
