@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ovdet.ops.masks import encode_rle
+from ovdet.ops.rle import encode_rle
 
 SIDE = 40
 IDS = (5, 2, 9, 4)

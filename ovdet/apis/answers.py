@@ -11,7 +11,8 @@ from ovdet.apis.inputs import Picture
 from ovdet.apis.panoptic import PanopticResult
 from ovdet.apis.result import Result
 from ovdet.apis.semantic import SemanticResult
-from ovdet.ops.masks import encode_rle, paste_rle
+from ovdet.ops.masks import paste_rle
+from ovdet.ops.rle import encode_rle
 from ovdet.structures import InputError, Regions, Vocabulary
 
 Answer = Result | SemanticResult | PanopticResult

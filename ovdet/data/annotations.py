@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ovdet.data.packing import Columns
 from ovdet.data.streams import read_sections
-from ovdet.ops.masks import check_segmentation
+from ovdet.ops.rle import check_segmentation
 from ovdet.structures import InputError, Vocabulary, without_collection
 
 _SLACK = 1.0  # px a box may reach over the image's edge, as rounding in real files does

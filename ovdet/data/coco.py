@@ -15,7 +15,7 @@ from ovdet.data.images import read_sized, to_float
 from ovdet.data.samplers import Draw
 from ovdet.data.splits import read_vocabulary
 from ovdet.data.transforms import Transform, transformed
-from ovdet.ops.masks import decode_segmentation
+from ovdet.ops.rle import decode_segmentation
 from ovdet.registry import DATASETS
 from ovdet.structures import Regions, Sample
 

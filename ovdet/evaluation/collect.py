@@ -20,7 +20,8 @@ from ovdet.evaluation.results import KINDS, Results, check_kind
 from ovdet.evaluation.stored import Place, Store, StoredMasks, fetch
 from ovdet.evaluation.tables import check_backend
 from ovdet.evaluation.truth import Coco, read_truth
-from ovdet.ops.masks import encode_rle, paste_rle
+from ovdet.ops.masks import paste_rle
+from ovdet.ops.rle import encode_rle
 from ovdet.registry import METRICS
 from ovdet.structures import InputError, Regions, Sample, Vocabulary
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ovdet.ops.attention import deformable_attention, sine_encoding
+from ovdet.ops.attention import sine_encoding
+from ovdet.ops.deform_attn import deform_attn
 from ovdet.registry import MODELS
 
 
@@ -179,7 +180,7 @@ class DeformableAttention(nn.Module):
         else:
             step = spot[..., 2:] * (0.5 / points)  # the last point of the start lies on the edge
         locations = spot[..., :2] + offsets * step
-        seen = deformable_attention(values, memory.shapes, locations, weights)
+        seen = deform_attn(values, memory.shapes, locations, weights)
         out: Tensor = self.project(seen)
         return out
 

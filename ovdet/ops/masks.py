@@ -1,22 +1,28 @@
-"""Masks: from the frame of a box to the whole image, and to and from COCO's run lengths."""
+"""Masks: from the frame of a box to the whole image, and what features they hold. No state."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from ovdet.ops.rle import Places, join_columns, pack_borders
+from ovdet.structures import InputError
 
-def paste_masks(
-    masks: Tensor, boxes: Tensor, height: int, width: int, threshold: float = 0.5
+Numbers = NDArray[np.float32]
+THRESHOLD = 0.5
+
+
+def mask_paste(
+    masks: Tensor, boxes: Tensor, height: int, width: int, threshold: float = THRESHOLD
 ) -> Tensor:
     """Draw masks that fill their boxes into whole images.
 
     A pixel takes the bilinear value of the mask at the pixel's centre; pixels whose centre lies
-    outside the box stay empty.
+    outside the box stay empty. Only the pixels of a box are ever computed; where run lengths are
+    all that is wanted, :func:`paste_rle` computes fewer still.
 
     Args:
         masks: [R, h, w], in [0, 1], over the box.
@@ -26,32 +32,54 @@ def paste_masks(
         threshold: A pixel belongs to the object from this value on.
 
     Returns:
-        [R, H, W], bool.
+        [R, H, W], bool, on the masks' device.
+
+    Raises:
+        InputError: If the masks are not [R, h, w] of at least one cell, the boxes not [R, 4], or a
+            box is not finite.
     """
+    _check(masks, boxes)
     pasted = torch.zeros(len(boxes), height, width, dtype=torch.bool, device=masks.device)
     for canvas, mask, box in zip(pasted, masks, boxes.tolist(), strict=True):
-        columns, rows = _centres(box[0], box[2], width), _centres(box[1], box[3], height)
-        if not (len(rows) and len(columns)):
-            continue
-        x = (columns + 0.5 - box[0]) / (box[2] - box[0]) * 2 - 1  # [-1, 1] over the box
-        y = (rows + 0.5 - box[1]) / (box[3] - box[1]) * 2 - 1
-        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[None]
-        drawn = F.grid_sample(
-            mask[None, None].float(),
-            grid.to(masks.device),
-            padding_mode="border",
-            align_corners=False,
-        )[0, 0]
-        top, left = int(rows[0]), int(columns[0])
-        canvas[top : top + len(rows), left : left + len(columns)] = drawn >= threshold
+        columns = _Axis.of(box[0], box[2], width, mask.shape[1])
+        rows = _Axis.of(box[1], box[3], height, mask.shape[0])
+        if len(rows.low) and len(columns.low):
+            drawn = rows.read(columns.read(mask.float().T).T) >= threshold
+            canvas[rows.pixels, columns.pixels] = drawn
     return pasted
 
 
-def _centres(low: float, high: float, limit: int) -> Tensor:
-    """Return the indices of pixels whose centres lie in [low, high), within [0, limit)."""
-    first = max(int(np.ceil(low - 0.5)), 0)
-    last = min(int(np.ceil(high - 0.5)), limit)
-    return torch.arange(first, max(last, first))
+def paste_rle(masks: Tensor, boxes: Tensor, height: int, width: int) -> list[dict[str, Any]]:
+    """Return COCO's run lengths of box-frame masks pasted into an image, nothing of it drawn.
+
+    Between two rows of cells a column of pixels runs along a straight line, so it can cross the
+    threshold once: the runs follow from the first and last pixel between each two rows, and from
+    halving where these differ. R h W numbers at most are computed, a mask at a time, on the CPU.
+
+    Args:
+        masks: [R, h, w], in [0, 1], over the box.
+        boxes: [R, 4], xyxy, px of the image.
+        height: H of the image, px.
+        width: W of the image, px.
+
+    Returns:
+        For each mask ``size`` and ``counts``, which is text: those of :func:`mask_paste`.
+
+    Raises:
+        InputError: As :func:`mask_paste`.
+    """
+    _check(masks, boxes)
+    borders = []
+    for mask, box in zip(masks.detach().float().cpu(), boxes.tolist(), strict=True):
+        columns = _Axis.of(box[0], box[2], width, mask.shape[1])
+        rows = _Axis.of(box[1], box[3], height, mask.shape[0])
+        if len(rows.low) and len(columns.low):
+            column, row = _crossings(columns.read(mask.T).numpy(), rows)
+            places = (column + columns.pixels.start, row + rows.pixels.start)
+            borders.append(join_columns(*places, height))
+        else:
+            borders.append(np.zeros(0, np.int64))
+    return pack_borders(borders, height, width)
 
 
 def mask_boxes(masks: Tensor) -> Tensor:
@@ -65,96 +93,85 @@ def mask_boxes(masks: Tensor) -> Tensor:
     return torch.where(masks.flatten(1).any(dim=1)[:, None], boxes, 0.0)
 
 
-def encode_rle(masks: Tensor) -> list[dict[str, Any]]:
-    """Return COCO's compressed run lengths of masks [R, H, W], bool; ``counts`` is text."""
-    if len(masks) == 0:
-        return []
-    planes = masks.permute(1, 2, 0).cpu().numpy().astype(np.uint8)  # [H, W, R]
-    encoded = coco_mask.encode(np.asfortranarray(planes))
-    return [{"size": rle["size"], "counts": rle["counts"].decode("ascii")} for rle in encoded]
+@dataclass(frozen=True)
+class _Axis:
+    """Where the n pixels of a box lie on one axis of a mask.
 
-
-def paste_rle(masks: Tensor, boxes: Tensor, height: int, width: int) -> list[dict[str, Any]]:
-    """Return the run lengths of box-frame masks [R, h, w] pasted into an image, one at a time."""
-    encoded: list[dict[str, Any]] = []
-    for index in range(len(boxes)):  # a thousand full-size canvases at once would not fit
-        one = slice(index, index + 1)
-        encoded += encode_rle(paste_masks(masks[one], boxes[one], height, width))
-    return encoded
-
-
-def decode_segmentation(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """Return the mask [H, W], bool, of a COCO ``segmentation``: polygons or run lengths.
-
-    The segmentation must have passed :func:`check_segmentation`: the decoder trusts it.
+    Attributes:
+        pixels: Those of the image whose centres lie in the box.
+        low: [n], int64, the cell before each.
+        high: [n], the cell after it.
+        share: [n], float32, how far it is from the one to the other, in [0, 1].
     """
-    if isinstance(segmentation, list):
-        rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation["counts"], list):
-        rle = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        rle = segmentation
-    decoded: NDArray[np.bool_] = coco_mask.decode(rle).astype(np.bool_)
-    return decoded
+
+    pixels: slice
+    low: Tensor
+    high: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, start: float, end: float, limit: int, cells: int) -> "_Axis":
+        """Return the pixels with centres in [start, end), of ``limit``, on ``cells`` cells."""
+        first = min(max(int(np.ceil(start - 0.5)), 0), limit)
+        last = max(min(int(np.ceil(end - 0.5)), limit), first)
+        centres = torch.arange(first, last, dtype=torch.float64) + 0.5
+        # The same float64 numbers in both functions: they must agree to the last bit.
+        place = ((centres - start) / (end - start) * cells - 0.5).clamp(0, cells - 1)
+        low = place.long()
+        high = (low + 1).clamp(max=cells - 1)
+        return cls(slice(first, last), low, high, (place - low).float())
+
+    def read(self, lines: Tensor) -> Tensor:
+        """Return lines of cells [cells, m] at the pixels, [n, m]."""
+        device = lines.device
+        before = lines.index_select(0, self.low.to(device))
+        step = lines.index_select(0, self.high.to(device)) - before
+        return before + step * self.share[:, None].to(device)
 
 
-def check_segmentation(segmentation: Any, height: int, width: int) -> None:
-    """Check that a COCO ``segmentation`` describes a mask of H x W px.
+def _crossings(lines: Numbers, rows: _Axis) -> tuple[Places, Places]:
+    """Return where columns cross the threshold: their indices, and the first pixel beyond each.
 
-    Raises:
-        ValueError: If it is neither polygons of at least three points near the image nor run
-            lengths that fill the image exactly.
+    Args:
+        lines: [W, h], each column of pixels at the rows of cells.
+        rows: Where the H rows of pixels lie on them.
+
+    Returns:
+        Column and row of each change, column by column; rows are in [0, H].
     """
-    if isinstance(segmentation, list):
-        _check_polygons(segmentation, max(height, width))
-    elif isinstance(segmentation, dict):
-        _check_runs(segmentation, height, width)
-    else:
-        raise ValueError("segmentation must be polygons or run lengths")  # noqa: TRY004
+    low, high, share = rows.low.numpy(), rows.high.numpy(), rows.share.numpy()
 
-
-def _check_polygons(polygons: list[Any], side: int) -> None:
-    if not polygons:
-        raise ValueError("segmentation must hold a polygon, got none")
-    for polygon in polygons:
-        # The decoder walks every edge, so a point far away would cost all the memory there is.
-        near = isinstance(polygon, list) and all(
-            type(value) in (int, float) and -side <= value <= 2 * side for value in polygon
+    def inside(column: Places | slice, row: Places) -> NDArray[np.bool_]:
+        before = lines[column, low[row]]
+        found: NDArray[np.bool_] = before + (lines[column, high[row]] - before) * share[row] >= (
+            THRESHOLD
         )
-        if not near or len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(
-                "segmentation polygons must be at least three points x, y, none farther from the "
-                f"image than its longer side of {side} px"
-            )
+        return found
+
+    starts = np.flatnonzero(np.diff(low, prepend=-1))
+    stops = np.append(starts[1:], len(low)) - 1
+    seen = np.stack([starts, stops], axis=1).ravel()  # the ends of each straight piece
+    states = np.zeros((len(lines), len(seen) + 2), np.bool_)  # outside above and below
+    states[:, 1:-1] = inside(slice(None), seen)
+    column, place = np.nonzero(states[:, 1:] != states[:, :-1])
+    after = states[column, place + 1]
+    bounds = np.concatenate([[-1], seen, [len(low)]])
+    known, first = bounds[place], bounds[place + 1]  # before the change, and not before it
+    while len(wide := np.flatnonzero(first - known > 1)):
+        middle = (known[wide] + first[wide]) // 2
+        beyond = inside(column[wide], middle) == after[wide]
+        first[wide] = np.where(beyond, middle, first[wide])
+        known[wide] = np.where(beyond, known[wide], middle)
+    return column, first
 
 
-def _check_runs(rle: dict[str, Any], height: int, width: int) -> None:
-    size, counts = rle.get("size"), rle.get("counts")
-    if size != [height, width]:
-        raise ValueError(f"segmentation size must be {[height, width]}, got {size}")
-    runs = _runs(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
-        raise ValueError("segmentation counts must be run lengths")
-    if sum(runs) != height * width:
-        raise ValueError(f"segmentation runs must fill {height * width} px, got {sum(runs)}")
-
-
-def _runs(text: str) -> list[int]:
-    """Decode COCO's packed run lengths: base 32 digits from ``0`` on, from the third on deltas."""
-    runs: list[int] = []
-    value, shift = 0, 0
-    for character in text:
-        digit = ord(character) - 48
-        if not 0 <= digit < 64:
-            raise ValueError(f"segmentation counts hold the character {character!r}")
-        value |= (digit & 31) << shift
-        shift += 5
-        if digit & 32:
-            continue
-        if digit & 16:
-            value -= 1 << shift
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-        value, shift = 0, 0
-    if shift:
-        raise ValueError("segmentation counts end in the middle of a run")
-    return runs
+def _check(masks: Tensor, boxes: Tensor) -> None:
+    if masks.ndim != 3 or 0 in masks.shape[1:] or boxes.shape != (len(masks), 4):
+        raise InputError(
+            "masks must be [R, h, w] of at least one cell and boxes [R, 4], got "
+            f"{list(masks.shape)} and {list(boxes.shape)}"
+        )
+    broken = (~boxes.isfinite()).any(dim=1).nonzero()
+    if len(broken):
+        row = int(broken[0])
+        raise InputError(f"boxes must be finite, got {boxes[row].tolist()} in row {row}")

@@ -2,21 +2,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from pycocotools import mask as coco_mask
 
-from ovdet.ops.masks import (
-    check_segmentation,
-    decode_segmentation,
-    encode_rle,
-    mask_boxes,
-    paste_masks,
-    paste_rle,
-)
+from ovdet.ops.masks import mask_boxes, mask_paste, paste_rle
+from ovdet.ops.rle import decode_segmentation, encode_rle
+from ovdet.structures import InputError
 
 
 def test_a_full_mask_fills_its_box():
     boxes = torch.tensor([[2.0, 1.0, 6.0, 4.0], [-3.0, -3.0, 2.0, 2.0], [9.0, 0.0, 30.0, 30.0]])
-    pasted = paste_masks(torch.ones(3, 5, 5), boxes, 8, 12)
+    pasted = mask_paste(torch.ones(3, 5, 5), boxes, 8, 12)
     expected = torch.zeros(3, 8, 12, dtype=torch.bool)
     expected[0, 1:4, 2:6] = True
     expected[1, :2, :2] = True
@@ -25,7 +19,7 @@ def test_a_full_mask_fills_its_box():
 
 
 def test_pixels_belong_by_their_centres():
-    pasted = paste_masks(torch.ones(1, 2, 2), torch.tensor([[1.4, 1.6, 3.4, 3.6]]), 6, 6)
+    pasted = mask_paste(torch.ones(1, 2, 2), torch.tensor([[1.4, 1.6, 3.4, 3.6]]), 6, 6)
     assert pasted[0].nonzero().tolist() == [[2, 1], [2, 2], [3, 1], [3, 2]]
 
 
@@ -38,88 +32,95 @@ def test_in_whole_pixels_it_is_a_resize_by_opencv(seed):
     expected = np.zeros((40, 44), np.bool_)
     resized = cv2.resize(mask, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
     expected[top : top + height, left : left + width] = resized >= 0.5
-    found = paste_masks(torch.from_numpy(mask)[None], box, 40, 44)[0].numpy()
+    found = mask_paste(torch.from_numpy(mask)[None], box, 40, 44)[0].numpy()
     assert (found != expected).sum() <= 1  # a value at the very threshold may round either way
 
 
 @pytest.mark.parametrize("box", [[3.0, 3, 3, 3], [50.0, 50, 60, 60], [-9.0, -9, -1, -1]])
 def test_boxes_without_pixels_give_empty_masks(box):
-    assert not paste_masks(torch.ones(1, 2, 2), torch.tensor([box]), 8, 8).any()
+    assert not mask_paste(torch.ones(1, 2, 2), torch.tensor([box]), 8, 8).any()
 
 
 def test_no_mask():
-    assert paste_masks(torch.zeros(0, 4, 4), torch.zeros(0, 4), 8, 9).shape == (0, 8, 9)
-    assert encode_rle(torch.zeros(0, 8, 9, dtype=torch.bool)) == []
+    assert mask_paste(torch.zeros(0, 4, 4), torch.zeros(0, 4), 8, 9).shape == (0, 8, 9)
     assert paste_rle(torch.zeros(0, 4, 4), torch.zeros(0, 4), 8, 9) == []
 
 
 def test_half_precision_masks_are_pasted():
     box = torch.tensor([[0.0, 0, 4, 4]])
-    assert paste_masks(torch.ones(1, 2, 2, dtype=torch.bfloat16), box, 4, 4).all()
+    assert mask_paste(torch.ones(1, 2, 2, dtype=torch.bfloat16), box, 4, 4).all()
 
 
-def test_run_lengths_come_back():
-    masks = torch.rand(4, 13, 17, generator=torch.Generator().manual_seed(0)) > 0.5
-    masks[3] = False
-    for mask, rle in zip(masks, encode_rle(masks), strict=True):
-        check_segmentation(rle, 13, 17)
-        assert np.array_equal(decode_segmentation(rle, 13, 17), mask.numpy())
-        assert rle["size"] == [13, 17]
+BOXES = {
+    "inside": [2.3, 4.1, 30.9, 33.2],
+    "whole pixels": [3.0, 5, 24, 19],
+    "the image": [0.0, 0, 44, 40],
+    "around the image": [-90.5, -30.2, 120.0, 71.3],
+    "over an edge": [-7.7, 30.3, 13.1, 66.6],
+    "full height": [10.2, -3.0, 30.0, 55.0],
+    "thin": [5.2, 3.0, 6.1, 38.0],
+    "one pixel": [7.0, 8, 8, 9],
+    "no pixel": [7.1, 8.1, 7.3, 8.4],
+    "no side": [9.0, 9, 9, 20],
+    "turned round": [9.0, 9, 5, 4],
+    "outside": [60.0, 2, 70, 9],
+}
 
 
-def test_pasting_one_by_one_is_the_same():
-    masks, boxes = torch.rand(3, 5, 5), torch.tensor([[0.0, 0, 7, 9], [2, 2, 8, 8], [0, 0, 1, 1]])
-    assert paste_rle(masks, boxes, 9, 9) == encode_rle(paste_masks(masks, boxes, 9, 9))
+@pytest.mark.parametrize("cells", [(28, 28), (1, 1), (2, 3), (90, 5)])
+@pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
+def test_run_lengths_are_those_of_the_pasted_masks(box, cells):
+    generator = torch.Generator().manual_seed(len(BOXES))
+    boxes = torch.tensor([box]).expand(12, 4)
+    noise = torch.rand(12, *cells, generator=generator)
+    rows, columns = (torch.linspace(-1, 1, n) for n in cells)
+    discs = 1 - (rows[:, None] ** 2 + columns**2) + 0.2 * noise  # what masks look like
+    ties = (noise * 4).round() / 4  # many at the very threshold
+    for masks in (noise, discs, ties):
+        assert paste_rle(masks, boxes, 40, 44) == encode_rle(mask_paste(masks, boxes, 40, 44))
 
 
-def test_all_forms_of_a_segmentation_agree():
-    polygon = [[2.0, 1.0, 6.0, 1.0, 6.0, 5.0, 2.0, 5.0]]
-    drawn = decode_segmentation(polygon, 8, 9)
-    assert drawn.sum() == 16
-    assert drawn[1:5, 2:6].all()
-    flat, counts, last = drawn.ravel(order="F"), [], False
-    for value in flat:
-        if value != last or not counts:
-            counts.append(0)
-            if value and len(counts) == 1:
-                counts.append(0)
-        counts[-1] += 1
-        last = value
-    plain = {"size": [8, 9], "counts": counts}
-    packed = coco_mask.frPyObjects(plain, 8, 9)
-    packed["counts"] = packed["counts"].decode()
-    for segmentation in (plain, packed):
-        check_segmentation(segmentation, 8, 9)
-        assert np.array_equal(decode_segmentation(segmentation, 8, 9), drawn)
+@pytest.mark.parametrize("seed", range(20))
+def test_run_lengths_of_any_boxes_are_those_of_the_pasted_masks(seed):
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.rand(30, 2, generator=generator) * 160 - 40
+    sides = torch.rand(30, 2, generator=generator) ** 2 * 150
+    boxes = torch.cat([corners, corners + sides], dim=1)
+    masks = torch.rand(30, 14, 14, generator=generator)
+    assert paste_rle(masks, boxes, 90, 110) == encode_rle(mask_paste(masks, boxes, 90, 110))
 
 
-def test_long_runs_are_counted():
-    rle = encode_rle(torch.ones(1, 3000, 2000, dtype=torch.bool))[0]
-    check_segmentation(rle, 3000, 2000)
-    with pytest.raises(ValueError, match="runs must fill 6000000 px, got"):
-        check_segmentation(rle | {"counts": rle["counts"][:-1] + "1"}, 3000, 2000)
+def test_a_disc_in_twelve_megapixels_by_its_area():
+    rows = torch.linspace(-1, 1, 129)[1::2]  # the centres of 64 cells
+    disc = 1 - 0.5 * (rows[:, None] ** 2 + rows**2).sqrt() / 0.8
+    rle = paste_rle(disc[None], torch.tensor([[1000.0, 500, 3000, 2500]]), 3000, 4000)
+    area = decode_segmentation(rle[0], 3000, 4000).sum()
+    assert area == pytest.approx(np.pi * 800**2, rel=2e-3)
 
 
+def test_half_precision_and_gradients_do_not_matter_to_run_lengths():
+    masks, boxes = torch.rand(2, 7, 7).bfloat16(), torch.tensor([[0.0, 0, 7, 9], [2, 2, 8, 8]])
+    assert paste_rle(masks, boxes, 9, 9) == paste_rle(masks.float(), boxes, 9, 9)
+    assert paste_rle(masks.requires_grad_(), boxes, 9, 9) == paste_rle(masks, boxes, 9, 9)
+
+
+@pytest.mark.parametrize("paste", [mask_paste, paste_rle])
 @pytest.mark.parametrize(
-    "segmentation",
+    ("masks", "boxes", "message"),
     [
-        [],
-        [[0, 0, 1, 1]],
-        [[0, 0, 1, 1, 2, 2, 3]],
-        [[0, 0, 1, 1, 2, float("nan")]],
-        [[0, 0, 1, 1, 2, 1e9]],
-        [3],
-        None,
-        {},
-        {"size": [4, 4], "counts": [8, -8, 16]},
-        {"size": [4, 4], "counts": "\u00ff"},
-        {"size": [4, 4], "counts": "P"},
-        {"size": [4, 4], "counts": 16},
+        (torch.ones(1, 1, 5, 5), torch.ones(1, 4), r"got \[1, 1, 5, 5\] and \[1, 4\]"),
+        (torch.ones(1, 0, 5), torch.ones(1, 4), "at least one cell"),
+        (torch.ones(2, 5, 5), torch.ones(1, 4), r"got \[2, 5, 5\] and \[1, 4\]"),
+        (
+            torch.ones(2, 5, 5),
+            torch.tensor([[0, 0, 1, 1], [0, 0, float("nan"), 1]]),
+            r"finite, got \[0.0, 0.0, nan, 1.0\] in row 1",
+        ),
     ],
 )
-def test_broken_segmentations(segmentation):
-    with pytest.raises(ValueError, match="segmentation"):
-        check_segmentation(segmentation, 4, 4)
+def test_masks_and_boxes_must_fit(paste, masks, boxes, message):
+    with pytest.raises(InputError, match=message):
+        paste(masks, boxes, 8, 8)
 
 
 def test_boxes_of_masks_by_hand():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ovdet.ops.attention import deformable_attention
+from ovdet.ops.deform_attn import deform_attn
 
 
 def ms_deform_attn_forward(
@@ -22,7 +22,7 @@ def ms_deform_attn_forward(
         locations: [B, Q, M, L, P, 2], (x, y) in [0, 1].
         weights: [B, Q, M, L, P].
     """
-    return deformable_attention(values, _pairs(shapes), locations, weights)
+    return deform_attn(values, _pairs(shapes), locations, weights)
 
 
 def ms_deform_attn_backward(*tensors: Tensor, **_how: Any) -> None:
@@ -34,7 +34,7 @@ def ms_deform_attn_backward(*tensors: Tensor, **_how: Any) -> None:
     values, shapes, _, locations, weights, gradient, *written = tensors
     leaves = [t.detach().requires_grad_() for t in (values, locations, weights)]
     with torch.enable_grad():
-        output = deformable_attention(leaves[0], _pairs(shapes), leaves[1], leaves[2])
+        output = deform_attn(leaves[0], _pairs(shapes), leaves[1], leaves[2])
         parts = torch.autograd.grad(output, leaves, gradient)
     for place, part in zip(written, parts, strict=True):
         place.copy_(part)
