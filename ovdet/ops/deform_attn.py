@@ -104,7 +104,8 @@ def _backward(
 def _(
     _gradient: Tensor, values: Tensor, _sizes: Any, locations: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return values.new_empty(values.shape), *(x.new_empty(x.shape) for x in (locations, weights))
+    first, second, third = (x.new_empty(x.shape) for x in (values, locations, weights))
+    return first, second, third
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - its form

@@ -104,6 +104,7 @@ def roi_align_gradient(
         samples: Points read a cell and axis; 0 reads as many as the cell is long in the map.
         aligned: Whether a map's value stands in the middle of its cell.
     """
+    spread: Tensor
     (spread,) = _backward(
         gradient, _boxes(regions, gradient), regions.owner, shape, [scale], 1.0, samples, aligned
     )
