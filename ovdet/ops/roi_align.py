@@ -104,11 +104,10 @@ def roi_align_gradient(
         samples: Points read a cell and axis; 0 reads as many as the cell is long in the map.
         aligned: Whether a map's value stands in the middle of its cell.
     """
-    spread: Tensor
-    (spread,) = _backward(
+    grads: list[Tensor] = _backward(
         gradient, _boxes(regions, gradient), regions.owner, shape, [scale], 1.0, samples, aligned
     )
-    return spread
+    return grads[0]
 
 
 def level_of(boxes: Tensor, count: int, reach: float) -> Tensor:
@@ -171,6 +170,12 @@ def _boxes(regions: Regions, maps: Tensor) -> Tensor:
     return regions.boxes.to(torch.promote_types(maps.dtype, torch.float32))
 
 
+def _torchvision() -> Any:
+    import torchvision  # noqa: F401 - brings its operators along
+
+    return torch.ops.torchvision
+
+
 def _takes_kernel(maps: Tensor, levels: int) -> bool:
     return maps.dtype in _KERNEL_TYPES and levels <= MOST_LEVELS and runs_triton(maps)
 
@@ -195,12 +200,13 @@ def _forward(
         pool(out, levels, boxes, owner, scales, reach, samples, aligned=aligned)
         return out
     check_owner(owner, len(levels[0]))
+    torchvision = _torchvision()
     choice, rois = level_of(boxes, len(levels), reach), _rois(boxes, owner)
     wide = [level.to(boxes.dtype).contiguous() for level in levels]
 
     def fill(piece: tuple[int, Tensor]) -> None:
         index, rows = piece
-        out[rows] = torch.ops.torchvision.roi_align(
+        out[rows] = torchvision.roi_align(
             wide[index], rois[rows], scales[index], *size, samples, aligned
         ).to(out.dtype)
 
@@ -233,6 +239,7 @@ def _backward(
         from ovdet.ops.kernels.roi_align import spread
 
         return spread(gradient, grads, boxes, owner, scales, reach, samples, aligned=aligned)
+    torchvision = _torchvision()
     choice, rois = level_of(boxes, len(grads), reach), _rois(boxes, owner)
     picked = [(choice == index).nonzero().squeeze(1) for index in range(len(grads))]
 
@@ -240,7 +247,7 @@ def _backward(
         index, part = piece
         rows, share = picked[index], grads[index][:, part]
         how = (scales[index], *gradient.shape[2:], *share.shape)
-        share[:] = torch.ops.torchvision._roi_align_backward(
+        share[:] = torchvision._roi_align_backward(
             gradient[rows, part].to(boxes.dtype), rois[rows], *how, samples, aligned
         )
 

@@ -12,11 +12,14 @@ Piece = TypeVar("Piece")
 def each(work: Callable[[Piece], None], pieces: Sequence[Piece], device: torch.device) -> None:
     """Do every piece, on as many threads as torch has where ``device`` is the CPU; no gradients.
 
-    Torch lets go of Python's lock inside its operators, so the pieces do run at once.
+    Torch lets go of Python's lock inside its operators, so the pieces do run at once. Inside of
+    one an operator keeps to its thread: teams of teams would wait for each other.
     """
 
+    inference = torch.is_inference_mode_enabled()
+
     def one(piece: Piece) -> None:
-        with torch.no_grad():  # a thread of its own does not inherit it
+        with torch.inference_mode(inference), torch.no_grad():  # threads inherit neither
             work(piece)
 
     threads = torch.get_num_threads() if device.type == "cpu" else 1
@@ -24,8 +27,11 @@ def each(work: Callable[[Piece], None], pieces: Sequence[Piece], device: torch.d
         for piece in pieces:
             one(piece)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(one, pieces))
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(one, pieces))
+    finally:
+        torch.set_num_threads(threads)  # each thread has its number, but new ones take the latest
 
 
 def shares(count: int) -> list[slice]:

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from rois import LAYOUTS, boxes_of_all_kinds, by_torchvision, pyramid
@@ -6,6 +10,8 @@ from torch.autograd import gradcheck
 from ovdet.ops import pyramid_roi_align, roi_align
 from ovdet.ops.roi_align import level_of, roi_align_gradient
 from ovdet.structures import InputError, Regions
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -126,3 +132,16 @@ def test_an_owner_that_is_no_image():
     regions = Regions(torch.zeros(2, 4), torch.tensor([0, 2]))
     with pytest.raises(InputError, match=r"owners must be in \[0, 2\), .* got 2"):
         roi_align(torch.zeros(2, 3, 8, 8), regions, 2)
+
+
+def test_torchvision_comes_when_it_is_used():
+    code = (
+        "import torch; from ovdet.ops import roi_align; from ovdet.structures import Regions;"
+        "maps = torch.ones(1, 1, 4, 4, requires_grad=True);"
+        "place = Regions(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([0]));"
+        "roi_align(maps, place, 2).sum().backward(); print(float(maps.grad.sum()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "4.0", done.stderr

@@ -28,6 +28,26 @@ def test_every_piece_is_done_without_gradients(count, threads):  # noqa: ARG001 
     assert sorted(done) == [(i, False) for i in range(count)]
 
 
+@pytest.mark.parametrize("inference", [True, False])
+def test_a_piece_is_done_in_its_callers_mode(inference, threads):  # noqa: ARG001 - sets them
+    modes = []
+    with torch.inference_mode(inference):
+        each(
+            lambda _: modes.append(torch.is_inference_mode_enabled()), range(3), torch.device("cpu")
+        )
+    assert modes == [inference] * 3
+
+
+def test_a_piece_keeps_to_its_thread_and_the_number_stays(threads):
+    within = []
+    each(lambda _: within.append(torch.get_num_threads()), range(4), torch.device("cpu"))
+    assert within == [1] * 4
+    fresh = threading.Thread(target=lambda: within.append(torch.get_num_threads()))
+    fresh.start()
+    fresh.join()
+    assert torch.get_num_threads() == within[-1] == threads
+
+
 def test_pieces_run_at_once_and_errors_come_out():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
