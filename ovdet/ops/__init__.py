@@ -15,11 +15,14 @@ from ovdet.ops.boxes import (
     to_centre_side,
 )
 from ovdet.ops.crop_resize import crop_resize
+from ovdet.ops.deform_attn import deform_attn
 from ovdet.ops.label_maps import best_map
+from ovdet.ops.masks import mask_paste, mask_pool, paste_rle
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
 from ovdet.ops.regions import crop_regions, enlarge
 from ovdet.ops.roi_align import pyramid_roi_align, roi_align
-from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
+from ovdet.ops.similarity import compare, cosine_logits, unit_norm
+from ovdet.ops.token_max_sim import token_max_sim
 from ovdet.ops.windows import window_starts
 
 __all__ = [
@@ -35,16 +38,20 @@ __all__ = [
     "crop_regions",
     "crop_resize",
     "decode_deltas",
+    "deform_attn",
     "encode_deltas",
     "enlarge",
     "enlarge_boxes",
     "from_centre_side",
     "generalized_box_iou",
     "grid_cells",
+    "mask_paste",
+    "mask_pool",
     "match_hungarian",
     "match_regions",
     "pyramid_roi_align",
     "roi_align",
+    "paste_rle",
     "sample_balanced",
     "square_boxes",
     "to_centre_side",

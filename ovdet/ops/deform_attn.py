@@ -39,7 +39,7 @@ def deform_attn(values: Tensor, shapes: Sizes, locations: Tensor, weights: Tenso
         ValueError: If the levels' cells do not add up to T, or the other shapes do not agree.
     """
     _check(values, shapes, locations, weights)
-    if values.dtype in _KERNEL_TYPES and runs_triton(values):
+    if _takes_kernel(values):
         sizes = [side for shape in shapes for side in shape]
         fused: Tensor = _forward(values, sizes, locations, weights)
         return fused
@@ -62,6 +62,14 @@ def by_levels(values: Tensor, shapes: Sizes, locations: Tensor, weights: Tensor)
     share = weights.to(wide).transpose(1, 2).flatten(3).flatten(0, 1)[:, None]
     mixed = (seen * share).sum(dim=-1).view(batch, heads * depth, queries)
     return mixed.transpose(1, 2).to(values.dtype)
+
+
+def _takes_kernel(values: Tensor) -> bool:
+    if values.dtype not in _KERNEL_TYPES:
+        return False
+    if torch.compiler.is_compiling():  # a tracer cannot look for Triton, and needs it on a GPU too
+        return values.is_cuda
+    return runs_triton(values)
 
 
 def _check(values: Tensor, shapes: Sizes, locations: Tensor, weights: Tensor) -> None:
@@ -104,8 +112,10 @@ def _backward(
 def _(
     _gradient: Tensor, values: Tensor, _sizes: Any, locations: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    first, second, third = (x.new_empty(x.shape) for x in (values, locations, weights))
-    return first, second, third
+    for_values, for_locations, for_weights = (
+        part.new_empty(part.shape) for part in (values, locations, weights)
+    )
+    return for_values, for_locations, for_weights
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - its form

@@ -82,6 +82,42 @@ def paste_rle(masks: Tensor, boxes: Tensor, height: int, width: int) -> list[dic
     return pack_borders(borders, height, width)
 
 
+def mask_pool(features: Tensor, masks: Tensor) -> Tensor:
+    """Return the mean of the features under each soft mask, each cell weighted by the mask.
+
+    One product of matrices an image: no [R, D, h, w] is made. Sums are kept in float32 or finer,
+    since those of half precision overflow on large masks.
+
+    Args:
+        features: [B, D, h, w].
+        masks: [R, h, w], at least 0: as many of each image, those of the first image first.
+
+    Returns:
+        [R, D], of the type of ``features``; 0 where a mask is empty.
+
+    Raises:
+        InputError: If the features are not [B, D, h, w], the masks not of their cells, or R is no
+            multiple of B.
+    """
+    if features.ndim != 4 or masks.ndim != 3 or masks.shape[1:] != features.shape[2:]:
+        raise InputError(
+            "features must be [B, D, h, w] and masks [R, h, w] of the same cells, got "
+            f"{list(features.shape)} and {list(masks.shape)}"
+        )
+    batch, width = features.shape[:2]
+    if len(masks) % max(batch, 1) or (not batch and len(masks)):
+        raise InputError(f"{batch} images must have as many masks each, got {len(masks)} in all")
+    wide = torch.promote_types(features.dtype, torch.float32)
+    with torch.autocast(features.device.type, enabled=False):
+        own = masks.to(wide).reshape(
+            batch, len(masks) // max(batch, 1), masks.shape[1] * masks.shape[2]
+        )
+        area = own.sum(dim=2, keepdim=True)
+        sums = own @ features.to(wide).flatten(2).mT  # [B, Q, D]
+        means = sums / area.masked_fill(area == 0, 1)
+    return means.reshape(len(masks), width).to(features.dtype)
+
+
 def mask_boxes(masks: Tensor) -> Tensor:
     """Return the tight boxes of masks [R, H, W], bool: [R, 4], xyxy, px; 0 for an empty one."""
     boxes = torch.zeros(len(masks), 4, device=masks.device)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ovdet.ops.masks import mask_pool
 from ovdet.ops.similarity import unit_norm
 from ovdet.registry import MODELS
 
@@ -137,6 +138,6 @@ def weighted_pool(features: Tensor, weigh: nn.Module, project: nn.Module) -> Ten
     Returns:
         [R, D], unit norm.
     """
-    weights = weigh(features).flatten(2).softmax(dim=-1)  # [R, 1, hw]
-    pooled = torch.einsum("bcp,bop->bc", features.flatten(2), weights)
-    return unit_norm(project(pooled))
+    logits = weigh(features)[:, 0]  # [R, h, w]
+    weights = logits.flatten(1).softmax(dim=-1).view_as(logits)
+    return unit_norm(project(mask_pool(features, weights)))

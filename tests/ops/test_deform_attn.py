@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ovdet.ops.deform_attn import deform_attn
 
@@ -101,3 +102,28 @@ def test_places_must_fit_the_values(locations, weights):
     values, _, _ = inputs()
     with pytest.raises(ValueError, match=r"locations must be \[2, Q, 2, 2, P, 2\] .* got"):
         deform_attn(values, SHAPES, torch.zeros(locations), torch.zeros(weights))
+
+
+def test_it_can_be_traced():
+    values, places, weights = inputs(dtype=torch.float32)
+    compiled = torch.compile(deform_attn, backend="aot_eager", fullgraph=True)
+    leaf, other = (values.clone().requires_grad_() for _ in range(2))
+    compiled(leaf, SHAPES, places, weights).cos().sum().backward()
+    deform_attn(other, SHAPES, places, weights).cos().sum().backward()
+    torch.testing.assert_close(leaf.grad, other.grad)
+
+
+def test_on_a_gpu_the_graph_holds_one_op():
+    class Attention(torch.nn.Module):
+        def forward(self, values, places, weights):
+            return deform_attn(values, SHAPES, places, weights)
+
+    queries = 2**31  # no memory is touched
+    with FakeTensorMode():
+        values = torch.empty(1, CELLS, M, D, device="cuda")
+        places = torch.empty(1, queries, M, 2, P, 2, device="cuda")
+        traced = torch.export.export(Attention(), (values, places, places[..., 0]))
+    calls = [node for node in traced.graph.nodes if node.op == "call_function"]
+    last = calls[-1]
+    assert str(last.target) == "ovdet.deform_attn.default"
+    assert last.meta["val"].shape == (1, queries, M * D)

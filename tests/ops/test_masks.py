@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from ovdet.ops.masks import mask_boxes, mask_paste, paste_rle
+from ovdet.ops.masks import mask_boxes, mask_paste, mask_pool, paste_rle
 from ovdet.ops.rle import decode_segmentation, encode_rle
 from ovdet.structures import InputError
 
@@ -129,3 +130,84 @@ def test_boxes_of_masks_by_hand():
     masks[1, 4, 0] = True
     assert mask_boxes(masks).tolist() == [[2, 1, 6, 3], [0, 4, 1, 5], [0, 0, 0, 0]]
     assert mask_boxes(masks[:0]).shape == (0, 4)
+
+
+def test_a_mean_under_masks_by_hand():
+    features = torch.tensor([[[[1.0, 2], [3, 4]], [[0, 0], [10, -10]]]])
+    masks = torch.tensor([[[1.0, 1], [0, 0]], [[0, 0], [1, 3]], [[0, 0], [0, 0]]])
+    expected = torch.tensor([[1.5, 0], [(3 + 12) / 4, (10 - 30) / 4], [0, 0]])
+    torch.testing.assert_close(mask_pool(features, masks), expected)
+
+
+def pooled_one_by_one(features, masks):
+    owner = torch.arange(len(features)).repeat_interleave(len(masks) // len(features))
+    product = features[owner] * masks[:, None]  # [R, D, h, w]
+    return product.sum(dim=(2, 3)) / masks.sum(dim=(1, 2))[:, None]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_masks_of_several_images_pool_their_own(turned):
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(3, 5, 4, 6, generator=generator, dtype=torch.float64)
+    masks = torch.rand(6, 4, 6, generator=generator, dtype=torch.float64)
+    if turned:
+        features, masks = (x.mT.contiguous().mT for x in (features, masks))
+    expected = pooled_one_by_one(features, masks)
+    torch.testing.assert_close(mask_pool(features, masks), expected)
+    torch.testing.assert_close(mask_pool(features, 1e-9 * masks), expected)  # weights, not areas
+
+
+def test_gradients_of_a_mean_under_masks():
+    generator = torch.Generator().manual_seed(0)
+    features, masks = torch.rand(2, 3, 2, 3, generator=generator), torch.rand(4, 2, 3)
+    given = [x.double().requires_grad_() for x in (features, masks)]
+    assert torch.autograd.gradcheck(mask_pool, given)
+    empty = torch.zeros(2, 2, 3, requires_grad=True)
+    mask_pool(features, empty).sum().backward()
+    assert empty.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_large_mask_does_not_overflow(dtype):
+    features, masks = torch.full((1, 2, 300, 300), 3.0), torch.ones(1, 300, 300)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = mask_pool(features.to(dtype), masks.to(dtype))
+    torch.testing.assert_close(found, torch.full((1, 2), 3.0, dtype=dtype))
+
+
+@pytest.mark.parametrize(("images", "masks"), [(0, 0), (2, 0)])
+def test_no_mask_pools_nothing(images, masks):
+    assert mask_pool(torch.ones(images, 5, 2, 3), torch.ones(masks, 2, 3)).shape == (masks, 5)
+
+
+class Largest(TorchDispatchMode):
+    """Note the most numbers that a function returned."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.numbers = max(self.numbers, out.numel())
+        return out
+
+
+def test_pooling_makes_no_product():
+    with Largest() as largest:
+        mask_pool(torch.ones(2, 16, 8, 9), torch.ones(20, 8, 9))
+    assert largest.numbers == 2 * 16 * 8 * 9  # the features themselves, seen anew
+
+
+@pytest.mark.parametrize(
+    ("features", "masks", "message"),
+    [
+        ((1, 5, 2, 3), (1, 3, 2), r"same cells, got \[1, 5, 2, 3\] and \[1, 3, 2\]"),
+        ((5, 2, 3), (1, 2, 3), "features must be"),
+        ((1, 5, 2, 3), (1, 1, 2, 3), "features must be"),
+        ((2, 5, 2, 3), (3, 2, 3), "2 images must have as many masks each, got 3 in all"),
+        ((0, 5, 2, 3), (3, 2, 3), "0 images must have as many masks each, got 3 in all"),
+    ],
+)
+def test_masks_must_lie_on_the_features(features, masks, message):
+    with pytest.raises(InputError, match=message):
+        mask_pool(torch.ones(features), torch.ones(masks))
