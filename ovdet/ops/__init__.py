@@ -14,13 +14,17 @@ from ovdet.ops.boxes import (
     square_boxes,
     to_centre_side,
 )
+from ovdet.ops.comparison import Comparison
 from ovdet.ops.label_maps import best_map
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
+from ovdet.ops.region_text import TopPairs, region_text_topk
 from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
 from ovdet.ops.windows import window_starts
 
 __all__ = [
+    "Comparison",
+    "TopPairs",
     "assign_atss",
     "best_map",
     "best_overlap",
@@ -42,6 +46,7 @@ __all__ = [
     "match_hungarian",
     "match_regions",
     "pool_regions",
+    "region_text_topk",
     "sample_balanced",
     "square_boxes",
     "to_centre_side",
