@@ -17,6 +17,7 @@ from ovdet.ops.boxes import (
 from ovdet.ops.comparison import Comparison
 from ovdet.ops.label_maps import best_map
 from ovdet.ops.matching import best_overlap, match_hungarian, match_regions, sample_balanced
+from ovdet.ops.nms import SoftRule, batched_nms, multiclass_nms, soft_nms
 from ovdet.ops.region_text import TopPairs, region_text_topk
 from ovdet.ops.regions import crop_regions, cut_regions, enlarge, pool_regions
 from ovdet.ops.similarity import compare, cosine_logits, token_max_sim, unit_norm
@@ -24,8 +25,10 @@ from ovdet.ops.windows import window_starts
 
 __all__ = [
     "Comparison",
+    "SoftRule",
     "TopPairs",
     "assign_atss",
+    "batched_nms",
     "best_map",
     "best_overlap",
     "box_area",
@@ -45,9 +48,11 @@ __all__ = [
     "grid_cells",
     "match_hungarian",
     "match_regions",
+    "multiclass_nms",
     "pool_regions",
     "region_text_topk",
     "sample_balanced",
+    "soft_nms",
     "square_boxes",
     "to_centre_side",
     "token_max_sim",

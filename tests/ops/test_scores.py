@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from ovdet.ops.scores import fuse_geometric, keep_best, suppress
+from ovdet.ops.scores import best_pairs, fuse_geometric, suppress
 from ovdet.structures import Regions
 
 OPTIONS = {"threshold": 0.05, "nms": 0.5, "top": 100, "candidates": 1000}
@@ -10,6 +10,10 @@ OPTIONS = {"threshold": 0.05, "nms": 0.5, "top": 100, "candidates": 1000}
 
 def regions(boxes):
     return Regions(torch.tensor(boxes), torch.zeros(len(boxes), dtype=torch.int64))
+
+
+def keep_best(given, scores, *, threshold, nms, top, candidates):
+    return suppress(best_pairs(given, scores, threshold, candidates), nms, top)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -7,9 +7,9 @@ import torch
 import torchvision
 from torch import Tensor
 
-from ovdet.ops import box_iou
+from ovdet.ops import SoftRule, soft_nms
 
-_HARD, _LINEAR = 0, 1  # mmcv's numbers; 2 is the Gaussian
+_METHODS = ("hard", "linear", "gaussian")  # by mmcv's numbers
 
 
 def nms(boxes: Tensor, scores: Tensor, *, iou_threshold: float, offset: int) -> Tensor:
@@ -54,25 +54,12 @@ def softnms(
     Returns:
         [K], the rows that stay, best first.
     """
-    grown = _grown(boxes, offset)
-    left = torch.arange(len(boxes))
-    scores = scores.clone()
-    kept: list[int] = []
-    while len(left):
-        best = int(left[scores[left].argmax()])
-        dets[len(kept), :4] = boxes[best]
-        dets[len(kept), 4] = scores[best]
-        kept.append(best)
-        left = left[left != best]
-        overlap = box_iou(grown[best, None], grown[left])[0]
-        if method in (_HARD, _LINEAR):
-            share = 1 - overlap if method == _LINEAR else torch.zeros_like(overlap)
-            share = torch.where(overlap >= iou_threshold, share, 1.0)
-        else:
-            share = (-(overlap**2) / sigma).exp()
-        scores[left] *= share
-        left = left[scores[left] >= min_score]
-    return torch.tensor(kept, dtype=torch.int64)
+    rule = SoftRule(_METHODS[method], iou_threshold, sigma, min_score)
+    one = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
+    kept, lowered = soft_nms(_grown(boxes, offset), scores, one, rule)
+    dets[: len(kept), :4] = boxes[kept]
+    dets[: len(kept), 4] = lowered
+    return kept
 
 
 def _grown(boxes: Tensor, offset: int) -> Tensor:
