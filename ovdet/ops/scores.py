@@ -1,5 +1,7 @@
 """Scores: fusing the probabilities of several heads, and keeping the best. No state."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -42,6 +44,28 @@ def best_pairs(regions: Regions, scores: Tensor, threshold: float, count: int) -
     flat, classes = scores.flatten(), max(scores.shape[1], 1)
     index = best_places(flat, count, threshold)
     return regions[index // classes].with_(scores=flat[index], labels=index % classes)
+
+
+def join_best(parts: Sequence[Regions], count: int) -> Regions:
+    """Return the ``count`` best labelled regions of several parts of one image, best first.
+
+    Equal scores come in the order of the parts; the owner becomes 0.
+    """
+    joined = Regions.gather(parts)
+    return suppress(joined.with_(owner=torch.zeros_like(joined.owner)), None, count)
+
+
+def worst_of(best: Regions, count: int, threshold: float) -> float:
+    """Return the score above which a further region would be among the ``count`` best.
+
+    Args:
+        best: The best so far, with scores, best first.
+        count: Most regions.
+        threshold: Least score while there are fewer.
+    """
+    if best.scores is None or len(best) < count:
+        return threshold
+    return max(threshold, float(best.scores[count - 1]))
 
 
 def suppress(regions: Regions, nms: float | None, top: int) -> Regions:
