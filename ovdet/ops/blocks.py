@@ -15,9 +15,10 @@ from ovdet.ops.best import best_places
 from ovdet.ops.comparison import Comparison
 
 BLOCK = 32
-_TILE = 2**21  # products at a time: 4 MiB in half precision
+_TILE = 2**20  # products at a time: 2 MiB in half precision
 _LEAST = 2**18  # products below which one multiplication of the whole is quicker
-_PAIRS = 2**20  # numbers read at a time when pairs are computed in full: 4 MiB in float32
+_LEAST_SHARED = 2**22  # likewise of a softmax, which must look at each anyway
+_PAIRS = 2**19  # numbers read at a time when pairs are computed in full: 2 MiB in float32
 _HALF = 2.0**-8  # largest relative error of rounding to bfloat16
 
 
@@ -41,9 +42,10 @@ class Bounds:
     shift: Tensor
 
 
-def pays(regions: int, classes: int, count: int) -> bool:
+def pays(asked: Comparison, count: int) -> bool:
     """Tell whether bounds are worth their price where ``count`` pairs are wanted."""
-    return regions * classes > max(_LEAST, 8 * BLOCK * count)
+    products = len(asked.embeddings) * len(asked.classes)
+    return products > max(_LEAST_SHARED if asked.softmax else _LEAST, 8 * BLOCK * count)
 
 
 def bound_blocks(asked: Comparison) -> Bounds:
@@ -69,9 +71,9 @@ def bound_blocks(asked: Comparison) -> Bounds:
         logits = low @ rounded.T
         if asked.bias is not None:
             logits = _above(logits.to(queries.dtype), rough) + asked.bias[start : start + width]
-        if asked.softmax:
-            shift = torch.logaddexp(shift, logits.logsumexp(dim=1))
         largest, *places = _blocks(logits, start)
+        if asked.softmax:
+            shift = torch.logaddexp(shift, _log_sum(logits, largest.amax(dim=1)))
         largest = largest.to(queries.dtype)
         largest = largest if asked.bias is not None else _above(largest, rough)
         parts.append((largest + _error(norms, classes, rounded)[:, None], *places))
@@ -164,6 +166,11 @@ def _background(asked: Comparison, queries: Tensor) -> Tensor:
     if asked.background is None:
         return queries.new_full((len(queries),), -math.inf)
     return (queries @ asked.background.T).logsumexp(dim=1)
+
+
+def _log_sum(logits: Tensor, largest: Tensor) -> Tensor:
+    """Return the logarithm of each row's sum of exponentials, [R]; the logits are spent."""
+    return logits.sub_(largest[:, None]).exp_().sum(dim=1).log_().add_(largest)
 
 
 def _error(norms: list[Tensor], classes: Tensor, rounded: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ def _single(
     images, count = sizes
     asked = Comparison(embeddings, classes, scale, bool(softmax), background, bias).wide()
     per_image = _rows_of_images(owner, images)
-    if pays(len(embeddings), len(classes), images * count):
+    if pays(asked, images * count):
         bounds = bound_blocks(asked)
         parts = [best_of_blocks(asked, bounds, rows, count, threshold) for rows in per_image]
     else:

@@ -34,6 +34,11 @@ def check(found, probabilities, owner, images, count, threshold):
         assert (owner[regions] == image).all()
 
 
+@pytest.fixture(autouse=True)
+def _blocks_for_softmax(monkeypatch):
+    monkeypatch.setattr(blocks, "_LEAST_SHARED", 2**18)  # else the shapes here would be large
+
+
 SHAPES = [(200, 3000, 64, 50), (7, 50, 16, 9), (300, 1203, 32, 300), (5, 20000, 32, 1000)]
 
 

@@ -4,6 +4,8 @@ python tools/benchmarks/ops.py [--device cpu|cuda] [--op NAME] [--repeats 7] [--
 """
 
 import argparse
+import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -127,6 +129,8 @@ def peak_memory(way: Callable[[], object], device: str) -> int | None:
         before = torch.cuda.memory_allocated()
         way()
         return torch.cuda.max_memory_allocated() - before
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed before goes back, or it would not count
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
         before = _resident("VmRSS")
