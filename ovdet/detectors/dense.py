@@ -14,7 +14,7 @@ from ovdet.detectors.base import Detector
 from ovdet.detectors.names import AllNames, Question
 from ovdet.detectors.selection import Selection
 from ovdet.ops import box_area, clip_boxes
-from ovdet.ops.scores import best_pairs, suppress
+from ovdet.ops.scores import best_pairs, join_best, suppress, worst_of
 from ovdet.registry import MODELS
 from ovdet.structures import (
     DensePrediction,
@@ -234,14 +234,16 @@ class DenseDetector(Detector):
         chosen = self.settings.selection
         least = chosen.threshold if threshold is None else threshold
         top = chosen.top if top_k is None else top_k
-        best: list[list[Regions]] = [[] for _ in flow.samples]
+        best: list[list[Regions]] = [[] for _ in flow.samples]  # of the pieces so far
         for prediction, scores, start in pieces:
             ranked = self._ranked(prediction, scores)
             for index, sample in enumerate(flow.samples):
                 regions, kept = _inside(prediction.boxes[index], sample)
-                pairs = best_pairs(regions, ranked[index, kept], least, chosen.candidates)
-                best[index].append(pairs.with_(labels=_labels(pairs) + start))
-        found = [suppress(_joined(part, chosen.candidates), chosen.nms, top) for part in best]
+                floor = max([worst_of(b, chosen.candidates, least) for b in best[index]] or [least])
+                pairs = best_pairs(regions, ranked[index, kept], floor, chosen.candidates)
+                pairs = pairs.with_(labels=_labels(pairs) + start)
+                best[index] = [join_best([*best[index], pairs], chosen.candidates)]
+        found = [suppress(part, chosen.nms, top) for (part,) in best]
         return [_stored(regions, s) for regions, s in zip(found, flow.samples, strict=True)]
 
     def _ranked(self, prediction: DensePrediction, scores: Tensor) -> Tensor:
@@ -290,13 +292,6 @@ def _labels(regions: Regions) -> Tensor:
     if regions.labels is None:
         raise ValueError("regions must have labels here")
     return regions.labels
-
-
-def _joined(parts: list[Regions], count: int) -> Regions:
-    """Return the ``count`` best of an image's candidates from all pieces, best first."""
-    joined = Regions.gather(parts)
-    joined = joined.with_(owner=torch.zeros_like(joined.owner))
-    return suppress(joined, None, count)
 
 
 def _stored(regions: Regions, sample: Sample) -> Regions:

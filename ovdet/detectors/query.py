@@ -14,7 +14,7 @@ from ovdet.detectors.base import Detector
 from ovdet.detectors.selection import Selection
 from ovdet.heads.queries import Memory, Queries, to_pixels
 from ovdet.ops import box_area, clip_boxes
-from ovdet.ops.scores import suppress
+from ovdet.ops.scores import best_pairs, join_best, suppress
 from ovdet.registry import MODELS
 from ovdet.structures import (
     Conditions,
@@ -294,24 +294,20 @@ def _pairs(
 
     Column s of block k is class ``first`` + k + s: there is one block, or one column.
     """
-    queries, columns = answer.logits.shape[2:]
-    scores = answer.logits[image].sigmoid().flatten()  # [K N S]
-    boxes = clip_boxes(answer.boxes[image].flatten(0, 1), *sample.image.shape[1:])
-    inside = (box_area(boxes) > 0).repeat_interleave(columns)  # not in the padding
-    rows = (inside & (scores > threshold)).nonzero().flatten()
-    best, place = scores[rows].topk(min(count, len(rows)))
-    rows = rows[place]
-    labels = first + rows // (queries * columns) + rows % columns
-    boxes = boxes[rows // columns].float()
-    return Regions(boxes, torch.zeros_like(rows), best.float(), labels)
+    blocks, queries, columns = answer.logits.shape[1:]
+    boxes = clip_boxes(answer.boxes[image].flatten(0, 1), *sample.image.shape[1:]).float()
+    block = torch.arange(blocks, device=boxes.device).repeat_interleave(queries)
+    inside = (box_area(boxes) > 0).nonzero().flatten()  # not in the padding
+    scores = answer.logits[image].sigmoid().view(-1, columns)[inside].float()
+    pairs = best_pairs(Regions(boxes, block)[inside], scores, threshold, count)
+    column = pairs.labels if pairs.labels is not None else torch.zeros_like(pairs.owner)
+    labels = first + pairs.owner + column
+    return pairs.with_(owner=torch.zeros_like(labels), labels=labels)
 
 
 def _join(parts: list[Regions], selection: Selection, top: int) -> Regions:
     """Return the best of an image's answers from all chunks."""
-    joined = Regions.gather(parts)
-    joined = joined.with_(owner=torch.zeros_like(joined.owner))
-    best = suppress(joined, None, selection.candidates)
-    return suppress(best, selection.nms, top)
+    return suppress(join_best(parts, selection.candidates), selection.nms, top)
 
 
 def _stored(regions: Regions, sample: Sample) -> Regions:

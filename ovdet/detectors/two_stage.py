@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ovdet.detectors.base import Detector
 from ovdet.detectors.selection import Selection
-from ovdet.heads import Assignment, NovelClasses, RegionBranch
-from ovdet.ops import box_area, clip_boxes
-from ovdet.ops.scores import keep_best
+from ovdet.heads import Assignment, FirstScores, NovelClasses, RegionBranch
+from ovdet.ops import Comparison, box_area, region_text_topk
+from ovdet.ops.scores import suppress
 from ovdet.registry import MODELS
 from ovdet.structures import Flow, Regions, Sample, Vocabulary, batch_images
 
@@ -160,22 +160,22 @@ class TwoStageDetector(Detector):
         flow.proposals, _ = self.proposals(flow.features, flow.images)
         hidden = self._first.embedder.hidden(flow.features, flow.proposals, _size(flow))
         moved = self.boxes(hidden, flow.proposals, flow.images)
-        scores = self._score(flow, hidden)
         chosen = self.selection
+        first_only = isinstance(self.scores, FirstScores)
+        pairs = region_text_topk(
+            self._compare(flow, hidden, 1 if first_only else len(self.branches)),
+            torch.where(_inside(moved, samples), flow.proposals.owner, -1),
+            images=len(samples),
+            count=chosen.candidates,
+            threshold=chosen.threshold if threshold is None else threshold,
+            fuse=None if first_only else lambda parts: self.scores(parts, self._novel(flow)),
+        )
+        top = chosen.top if top_k is None else top_k
         found = []
-        for index, sample in enumerate(samples):
-            height, width = sample.image.shape[1:]
-            inside = box_area(clip_boxes(moved.boxes, height, width)) > 0  # not in the padding
-            rows = inside & (flow.proposals.owner == index)
-            best = keep_best(
-                moved[rows],
-                scores[rows],
-                threshold=chosen.threshold if threshold is None else threshold,
-                nms=chosen.nms,
-                top=chosen.top if top_k is None else top_k,
-                candidates=chosen.candidates,
-            )
-            found.append(best)
+        for index in range(len(samples)):
+            scores, rows, labels = pairs.of_image(index)
+            named = moved[rows].with_(scores=scores, labels=labels)
+            found.append(suppress(named, chosen.nms, top))
         return self._finish(flow, found)
 
     def name_regions(
@@ -194,19 +194,21 @@ class TwoStageDetector(Detector):
         flow = self.begin(samples, vocabulary)
         flow.proposals = regions.to(flow.images.device)
         hidden = self._first.embedder.hidden(flow.features, flow.proposals, _size(flow))
-        return self._score(flow, hidden)
+        parts = self._compare(flow, hidden, len(self.branches))
+        probabilities = [part.wide().probabilities(slice(None)) for part in parts]
+        scores: Tensor = self.scores(probabilities, self._novel(flow))
+        return scores
 
-    def _score(self, flow: Flow, hidden: Tensor) -> Tensor:
+    def _compare(self, flow: Flow, hidden: Tensor, branches: int) -> list[Comparison]:
+        """Return how the first branches compare the proposals with the names."""
         regions = flow.proposals if flow.proposals is not None else Regions.empty()
-        others = range(1, len(self.branches))
         embeddings = [self._first.embedder.embed(hidden)]
-        embeddings += [self._embed(flow, regions, branch) for branch in others]
-        probabilities = []
-        for index, embedding in enumerate(embeddings):
-            classifier: Any = self.branches[index].classifier
-            probabilities.append(classifier.probabilities(self._logits(flow, embedding, index)))
-        fused: Tensor = self.scores(probabilities, self._novel(flow))
-        return fused
+        embeddings += [self._embed(flow, regions, branch) for branch in range(1, branches)]
+        classifiers: list[Any] = [branch.classifier for branch in self.branches]
+        return [
+            classifier.comparison(embedding, _classes(flow))
+            for classifier, embedding in zip(classifiers, embeddings, strict=False)
+        ]
 
     def _finish(self, flow: Flow, found: list[Regions]) -> list[Regions]:
         if self.masks is not None:
@@ -256,6 +258,13 @@ class TwoStageSettings:
     selection: Selection = field(default_factory=Selection)
     objectives: Sequence[nn.Module] = ()
     left_out: nn.Module | None = None
+
+
+def _inside(regions: Regions, samples: list[Sample]) -> Tensor:
+    """Return which boxes reach into their pictures, and not only into the padding, [R]."""
+    sizes = [sample.image.shape[1:] for sample in samples]
+    limits = regions.boxes.new_tensor([[w, h, w, h] for h, w in sizes])[regions.owner]
+    return box_area(regions.boxes.clamp(min=0).minimum(limits)) > 0
 
 
 def _size(flow: Flow) -> int:

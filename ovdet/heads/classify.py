@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovdet.ops import cosine_logits, unit_norm
+from ovdet.ops import Comparison, cosine_logits, unit_norm
 from ovdet.registry import MODELS
 
 _BACKGROUNDS = ("learned", "free", "text", "zero", "none")
@@ -76,15 +76,35 @@ class CosineClassifier(nn.Module):
         Returns:
             [R, C + 1], background last; [R, C] without a background. At least float32.
         """
-        rows = classes
-        if self.background in ("learned", "text"):
-            rows = torch.cat([classes, unit_norm(self.background_vector).to(classes.dtype)])
-        if self.background == "free":
-            rows = torch.cat([classes, self.background_vector.to(classes.dtype)])
+        background = self._background(classes)
+        rows = classes if background is None else torch.cat([classes, background])
         logits = full_cosine_logits(embeddings, rows, self.scale)
         if self.log_temperature is not None:
             logits = logits * (-self.log_temperature).exp()
-        return F.pad(logits, (0, 1)) if self.background == "zero" else logits
+        return logits
+
+    def _background(self, classes: Tensor) -> Tensor | None:
+        """Return the vector [1, D] whose logit is the background's."""
+        if self.background == "none":
+            return None
+        if self.background == "zero":
+            return classes.new_zeros(1, classes.shape[1])
+        learnt: Tensor = self.background_vector
+        vector = learnt if self.background == "free" else unit_norm(learnt)
+        return vector.to(classes.dtype)
+
+    def comparison(self, embeddings: Tensor, classes: Tensor) -> Comparison:
+        """Return what :meth:`probabilities` of :meth:`forward` are computed from.
+
+        Args:
+            embeddings: [R, D], unit norm.
+            classes: [C, D], unit norm.
+        """
+        scale = self.scale
+        if self.log_temperature is not None:
+            scale *= float((-self.log_temperature).exp())
+        background = self._background(classes)
+        return Comparison(embeddings, classes, scale, softmax=True, background=background)
 
     def loss(self, logits: Tensor, labels: Tensor, novel: Tensor) -> Tensor:
         """Return the cross entropy over the base classes and the background.
@@ -161,6 +181,10 @@ class SigmoidClassifier(nn.Module):
         """Return [R, C], in [0, 1]; they need not sum to 1."""
         return logits.sigmoid()
 
+    def comparison(self, embeddings: Tensor, classes: Tensor) -> Comparison:
+        """Return what :meth:`probabilities` of :meth:`forward` are computed from."""
+        return Comparison(embeddings, classes, self.scale)
+
 
 def full_cosine_logits(embeddings: Tensor, classes: Tensor, scale: float) -> Tensor:
     """Return :func:`cosine_logits` in at least float32, whatever autocast would make of it."""
@@ -182,7 +206,8 @@ class RegionBranch(nn.Module):
 
     Args:
         embedder: (levels, regions, image size) to [R, D], unit norm.
-        classifier: ([R, D], [C, D]) to logits.
+        classifier: ([R, D], [C, D]) to logits; ``comparison`` of both says what probabilities are
+            computed from.
     """
 
     def __init__(self, embedder: nn.Module, classifier: nn.Module) -> None:

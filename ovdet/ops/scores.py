@@ -1,8 +1,12 @@
 """Scores: fusing the probabilities of several heads, and keeping the best. No state."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from ovdet.ops.best import best_places
+from ovdet.ops.nms import batched_nms
 from ovdet.structures import Regions
 
 
@@ -25,33 +29,6 @@ def fuse_geometric(
     return first.clamp(min=1e-12) ** (1 - share) * second.clamp(min=1e-12) ** share
 
 
-def keep_best(
-    regions: Regions,
-    scores: Tensor,
-    *,
-    threshold: float,
-    nms: float | None,
-    top: int,
-    candidates: int,
-) -> Regions:
-    """Turn the scores of one image's regions into at most ``top`` labelled boxes.
-
-    A region may come back under several classes. Suppression is a class's own affair.
-
-    Args:
-        regions: R boxes of one image.
-        scores: [R, C], in [0, 1].
-        threshold: Least score.
-        nms: Overlap above which the lower-scored box of the same class is dropped; None drops none.
-        top: Most boxes kept.
-        candidates: Most (region, class) pairs that enter suppression.
-
-    Returns:
-        Regions with scores and labels, best first; ``masks`` and ``embeddings`` follow their boxes.
-    """
-    return suppress(best_pairs(regions, scores, threshold, candidates), nms, top)
-
-
 def best_pairs(regions: Regions, scores: Tensor, threshold: float, count: int) -> Regions:
     """Return the ``count`` best (region, class) pairs above a threshold as labelled regions.
 
@@ -62,16 +39,33 @@ def best_pairs(regions: Regions, scores: Tensor, threshold: float, count: int) -
         count: Most pairs.
 
     Returns:
-        Regions with scores and labels, best first.
+        Regions with scores and labels, best first; equal ones by region, then by class.
     """
-    flat = scores.flatten()
-    # Most of a large vocabulary's scores are below the threshold, and sorting them costs more than
-    # leaving them out.
-    above = (flat > threshold).nonzero().flatten()
-    best, place = flat[above].topk(min(count, len(above)))
-    index = above[place]
-    rows, labels = index // scores.shape[1], index % scores.shape[1]
-    return regions[rows].with_(scores=best, labels=labels)
+    flat, classes = scores.flatten(), max(scores.shape[1], 1)
+    index = best_places(flat, count, threshold)
+    return regions[index // classes].with_(scores=flat[index], labels=index % classes)
+
+
+def join_best(parts: Sequence[Regions], count: int) -> Regions:
+    """Return the ``count`` best labelled regions of several parts of one image, best first.
+
+    Equal scores come in the order of the parts; the owner becomes 0.
+    """
+    joined = Regions.gather(parts)
+    return suppress(joined.with_(owner=torch.zeros_like(joined.owner)), None, count)
+
+
+def worst_of(best: Regions, count: int, threshold: float) -> float:
+    """Return the score above which a further region would be among the ``count`` best.
+
+    Args:
+        best: The best so far, with scores, best first.
+        count: Most regions.
+        threshold: Least score while there are fewer.
+    """
+    if best.scores is None or len(best) < count:
+        return threshold
+    return max(threshold, float(best.scores[count - 1]))
 
 
 def suppress(regions: Regions, nms: float | None, top: int) -> Regions:
@@ -88,11 +82,8 @@ def suppress(regions: Regions, nms: float | None, top: int) -> Regions:
     Raises:
         ValueError: If the regions have no scores or labels.
     """
-    from torchvision.ops import batched_nms
-
     if regions.scores is None or regions.labels is None:
         raise ValueError("regions must have scores and labels to be suppressed, got none")
     if nms is None:
         return regions[regions.scores.argsort(descending=True, stable=True)[:top]]
-    keep = batched_nms(regions.boxes.float(), regions.scores.float(), regions.labels, nms)
-    return regions[keep[:top]]
+    return regions[batched_nms(regions.boxes, regions.scores, regions.labels, nms, top=top)]

@@ -15,7 +15,6 @@ def each(work: Callable[[Piece], None], pieces: Sequence[Piece], device: torch.d
     Torch lets go of Python's lock inside its operators, so the pieces do run at once. Inside of
     one an operator keeps to its thread: teams of teams would wait for each other.
     """
-
     inference = torch.is_inference_mode_enabled()
 
     def one(piece: Piece) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from ovdet.ops.scores import fuse_geometric, keep_best, suppress
+from ovdet.ops.scores import best_pairs, fuse_geometric, join_best, suppress, worst_of
 from ovdet.structures import Regions
 
 OPTIONS = {"threshold": 0.05, "nms": 0.5, "top": 100, "candidates": 1000}
@@ -10,6 +10,10 @@ OPTIONS = {"threshold": 0.05, "nms": 0.5, "top": 100, "candidates": 1000}
 
 def regions(boxes):
     return Regions(torch.tensor(boxes), torch.zeros(len(boxes), dtype=torch.int64))
+
+
+def keep_best(given, scores, *, threshold, nms, top, candidates):
+    return suppress(best_pairs(given, scores, threshold, candidates), nms, top)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -87,3 +91,18 @@ def test_without_suppression_all_come_back():
 def test_only_what_is_scored_can_be_suppressed():
     with pytest.raises(ValueError, match="must have scores and labels"):
         suppress(regions([[0.0, 0, 1, 1]]), 0.5, 10)
+
+
+def test_parts_are_joined_best_first_and_earlier_ones_win():
+    def part(scores, label):
+        boxes = torch.rand(len(scores), 4).cumsum(dim=1)
+        labels = torch.full((len(scores),), label)
+        return Regions(boxes, torch.ones_like(labels), torch.tensor(scores), labels)
+
+    best = join_best([part([0.9, 0.5], 0), part([], 1), part([0.7, 0.5], 2)], 3)
+    assert best.scores.tolist() == pytest.approx([0.9, 0.7, 0.5])
+    assert best.labels.tolist() == [0, 2, 0]
+    assert best.owner.tolist() == [0, 0, 0]
+    assert worst_of(best, 3, 0.1) == pytest.approx(0.5)
+    assert worst_of(best, 3, 0.6) == pytest.approx(0.6)
+    assert worst_of(best, 4, 0.1) == pytest.approx(0.1)

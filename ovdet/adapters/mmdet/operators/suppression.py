@@ -3,19 +3,13 @@
 Shapes: N boxes, xyxy; ``offset`` 1 counts a box's last pixel as part of it, 0 does not.
 """
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 import torch
 import torchvision
 from torch import Tensor
 
-from ovdet.ops import box_iou
+from ovdet.ops import SoftRule, box_iou, soft_nms
 
-Numbers = npt.NDArray[np.floating[Any]]
-
-_HARD, _LINEAR = 0, 1  # mmcv's numbers; 2 is the Gaussian
+_METHODS = ("hard", "linear", "gaussian")  # by mmcv's numbers
 
 
 def nms(boxes: Tensor, scores: Tensor, *, iou_threshold: float, offset: int) -> Tensor:
@@ -60,43 +54,12 @@ def softnms(
     Returns:
         [K], the rows that stay, best first.
     """
-    corners = _grown(boxes, offset).numpy().T.copy()  # one pass a box: numpy starts quicker
-    areas = (corners[2] - corners[0]) * (corners[3] - corners[1])
-    points = scores.numpy().copy()
-    alive = np.ones(len(points), dtype=bool)
-    kept: list[int] = []
-    while alive.any():
-        best = int(np.where(alive, points, -np.inf).argmax())
-        dets[len(kept), :4] = boxes[best]
-        dets[len(kept), 4] = float(points[best])
-        kept.append(best)
-        alive[best] = False
-        overlap = _overlaps(corners, areas, best)
-        near = alive & (overlap > 0)
-        points[near] *= _decay(overlap[near], method, iou_threshold, sigma)
-        alive[near] = points[near] >= min_score
-        if len(kept) == 1:  # what began below it goes as soon as something was taken
-            alive &= points >= min_score
-    return torch.tensor(kept, dtype=torch.int64)
-
-
-def _overlaps(corners: Numbers, areas: Numbers, row: int) -> Numbers:
-    """Return the IoU [N] of one of N boxes, given as [4, N], with all of them."""
-    width = np.minimum(corners[2], corners[2, row]) - np.maximum(corners[0], corners[0, row])
-    height = np.minimum(corners[3], corners[3, row]) - np.maximum(corners[1], corners[1, row])
-    inside = width.clip(min=0) * height.clip(min=0)
-    joined = np.maximum(areas + areas[row] - inside, np.finfo(areas.dtype).tiny)
-    overlap: Numbers = inside / joined
-    return overlap
-
-
-def _decay(overlap: Numbers, method: int, iou_threshold: float, sigma: float) -> Numbers:
-    """Return what the scores of overlapping boxes are multiplied by."""
-    if method not in (_HARD, _LINEAR):
-        decay: Numbers = np.exp(-(overlap**2) / sigma)
-        return decay
-    share = 1 - overlap if method == _LINEAR else np.zeros_like(overlap)
-    return np.where(overlap >= iou_threshold, share, 1)
+    rule = SoftRule(_METHODS[method], iou_threshold, sigma, min_score)
+    one = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
+    kept, lowered = soft_nms(_grown(boxes, offset), scores, one, rule)
+    dets[: len(kept), :4] = boxes[kept]
+    dets[: len(kept), 4] = lowered
+    return kept
 
 
 def nms_match(dets: Tensor, *, iou_threshold: float) -> list[list[int]]:
