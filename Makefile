@@ -29,7 +29,7 @@ $(READY):
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): a few minutes, most of it download"
 	@test -t 1 || quiet=--quiet; \
-		$(RUN) -m pip install $$quiet --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
+		$(RUN) -m pip install $$quiet --disable-pip-version-check -c constraints.txt -e ".[demo,dev,app,export,finetune,ray,serve,shell,track]"
 	@rm -f $(VENV)/ready-* && touch $@
 
 demo: setup

@@ -23,6 +23,14 @@ LAYERS = {
     "engine": 6,
     "adapters": 6,
     "apis": 7,
+    "export": 8,
+    "finetuning": 8,
+    "labelling": 8,
+    "serving": 8,
+    "video": 8,
+    "page": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 ASSEMBLIES = {"recognizers", "detectors", "segmentors"}
 HEAVY = {"open_clip", "transformers", "mmdet"}
