@@ -84,9 +84,10 @@ def square_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Return boxes [R, 4] moved inside an image of ``height`` x ``width`` px."""
-    limit = boxes.new_tensor([width, height, width, height])
-    return boxes.clamp(min=0).minimum(limit)
+    """Return boxes [..., 4] moved inside an image of ``height`` x ``width`` px."""
+    sides = (width, height, width, height)  # symbols while torch.export traces: no tensor of them
+    clipped = [boxes[..., i].clamp(0, side) for i, side in enumerate(sides)]
+    return torch.stack(clipped, dim=-1)
 
 
 def to_centre_side(boxes: Tensor) -> Tensor:

@@ -78,6 +78,8 @@ def pyramid_roi_align(
             [B, c, h, w], or an owner is not in [0, B) (on the CPU; on a GPU such a region reads
             zeros).
     """
+    if torch.compiler.is_exporting():
+        return _traced(levels, regions, size, image_size, samples)
     scales = [max(level.shape[-2:]) / image_size for level in levels]
     return _align(levels, regions, [size, size], scales, image_size / 2, samples, aligned=True)
 
@@ -142,6 +144,25 @@ def _align(
         list(levels), boxes, regions.owner, size, scales, reach, max(samples, 0), aligned
     )
     return pooled
+
+
+def _traced(
+    levels: Sequence[Tensor], regions: Regions, size: int, image_size: int, samples: int
+) -> Tensor:
+    """Pool from every level and keep the one that suits, for ``torch.export``.
+
+    What it writes then holds torchvision's operators alone, and its sizes may be symbols.
+    """
+    boxes, torchvision = _boxes(regions, levels[0]), _torchvision()
+    choice = level_of(boxes, len(levels), image_size / 2)
+    pooled: Tensor | None = None
+    for index, level in enumerate(levels):
+        scale = torch.sym_max(level.shape[-2], level.shape[-1]) / image_size
+        rois = _rois(boxes * scale, regions.owner)
+        one = torchvision.roi_align(level, rois, 1.0, size, size, samples, True)
+        chosen = (choice == index)[:, None, None, None]
+        pooled = one if pooled is None else torch.where(chosen, one, pooled)
+    return _empty(levels, 0, [size, size]) if pooled is None else pooled
 
 
 def _check(levels: Sequence[Tensor]) -> None:

@@ -1,0 +1,126 @@
+"""A graph to a file: ONNX, or a program of ``torch.export``. TorchScript is not offered."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ovdet.export.graph import Graph
+from ovdet.export.translation import translations
+from ovdet.structures import InputError
+
+LEAST_OPSET = 18  # the translations' own
+_MOST_BYTES = 2**31 - 1  # that one ONNX file may hold
+
+
+def trace(graph: Graph, text: Tensor, name: str) -> Any:
+    """Return the graph as a program of ``torch.export``.
+
+    Args:
+        graph: What to write.
+        text: [C, D] of any C names above 1.
+        name: What messages call the model.
+
+    Raises:
+        InputError: If torch cannot follow it; the message says where.
+    """
+    inputs = graph.example(text)
+    shapes = tuple(_dims(axes) for axes in graph.sizes().values())
+    try:
+        with torch.no_grad(), _quiet():
+            return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"{name} cannot be exported: {_reason(error)}") from error
+
+
+def onnx_bytes(program: Any, graph: Graph, name: str, opset: int | None = None) -> bytes:
+    """Return an ONNX file of a traced graph.
+
+    Args:
+        program: What ``trace`` gave.
+        graph: What was traced.
+        name: What messages call the model.
+        opset: Version of ONNX's operators, at least 18; torch's choice when None.
+
+    Raises:
+        InputError: If an operator has no counterpart, the version is not there, or the file would
+            be larger than ONNX allows.
+        ImportError: If ONNX's packages are not installed.
+    """
+    _need("onnx", "onnxscript")
+    if opset is not None and opset < LEAST_OPSET:
+        raise InputError(f"opset must be at least {LEAST_OPSET}, got {opset}")
+    try:
+        with torch.no_grad(), _quiet():
+            written: Any = torch.onnx.export(
+                program,
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
+                opset_version=opset,
+                custom_translation_table=translations(),
+                external_data=False,
+                verbose=False,
+            )
+    except RuntimeError as error:
+        raise InputError(f"{name} cannot be written as ONNX: {_reason(error)}") from error
+    model = written.model_proto
+    if model.ByteSize() > _MOST_BYTES:
+        raise InputError(f"{name} has {model.ByteSize()} bytes, an ONNX file holds {_MOST_BYTES}")
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def program_bytes(program: Any) -> bytes:
+    """Return the ``.pt2`` file of a traced graph."""
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    return file.getvalue()
+
+
+def _need(*packages: str) -> None:
+    import importlib.util
+
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(f'ONNX needs {package}: pip install "ovdet[export]"')
+
+
+def _dims(axes: dict[int, str] | None) -> dict[int, Any] | None:
+    return None if axes is None else {axis: _DIMS[name] for axis, name in axes.items()}
+
+
+_DIMS = {
+    "batch": torch.export.Dim("batch", min=1, max=1024),
+    "height": torch.export.Dim("height", min=8, max=2**14),
+    "width": torch.export.Dim("width", min=8, max=2**14),
+    "names": torch.export.Dim("names", min=1, max=2**20),
+}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' notes to themselves: what matters comes as an error."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost line that says what is in the way."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
