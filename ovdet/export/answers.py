@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ovdet.detectors import Selection
-from ovdet.export.fixed import NOTHING, apart, best, pick
+from ovdet.export.fixed import NOTHING, apart, best, pick, within
 from ovdet.structures import Regions
 
 OUTPUTS = ("boxes", "scores", "labels", "owner")
@@ -34,6 +34,10 @@ class Found(NamedTuple):
     def regions(self) -> Regions:
         """Return the boxes with their images."""
         return Regions(self.boxes, self.owner)
+
+    def within(self, sizes: Tensor) -> "Found":
+        """Return the boxes clipped to their pictures, of ``sizes`` [B, 2], (height, width)."""
+        return self._replace(boxes=within(self.boxes[:, None], sizes[self.owner])[:, 0])
 
 
 def select(boxes: Tensor, scores: Tensor, selection: Selection) -> Found:

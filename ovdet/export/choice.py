@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from torch import Tensor
-
 from ovdet.apis import Model
 from ovdet.detectors import DenseDetector, TwoStageDetector
 from ovdet.export.dense import DenseGraph
@@ -38,15 +36,3 @@ def graph_of(model: Model) -> Graph:
     except InputError as error:
         raise InputError(f"{model.name} cannot be exported: {error}") from error
     return graph.eval()
-
-
-def embed(model: Model, names: Any) -> Tensor:
-    """Return what stands for names in a graph of a model, [C, D].
-
-    Raises:
-        InputError: As ``Model.embed_text``, or if a name is more to the model than one vector.
-    """
-    text = model.embed_text(names)
-    if text.ndim != 2:
-        raise InputError(f"{model.name} cannot be exported: a name is {text.ndim - 1} axes to it")
-    return text

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from ovdet.detectors import DenseDetector
 from ovdet.export.answers import OUTPUTS, select
-from ovdet.export.fixed import NOTHING, area, pad
+from ovdet.export.fixed import NOTHING, area, within
 from ovdet.export.graph import Graph
-from ovdet.ops import clip_boxes
 from ovdet.structures import InputError, Text
 
 
 class DenseGraph(Graph):
-    """What ``DenseDetector.find`` does for pictures of one size.
+    """What ``DenseDetector.find`` does.
 
     Args:
         detector: Its parts are shared, not copied.
@@ -39,23 +38,26 @@ class DenseGraph(Graph):
         self.settings = detector.settings
         self.stride = getattr(detector.trunk, "stride", Graph.stride)
 
-    def forward(self, images: Tensor, text: Tensor, threshold: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, images: Tensor, sizes: Tensor, text: Tensor, threshold: Tensor
+    ) -> tuple[Tensor, ...]:
         """Find and name objects.
 
         Args:
-            images: [B, 3, H, W], RGB in [0, 1].
+            images: [B, 3, H, W], RGB in [0, 1], black to the right of a picture and below.
+            sizes: [B, 2], int64, (height, width) of each picture, px.
             text: [C, D], unit norm.
-            threshold: A scalar, the least score.
+            threshold: A scalar, the score that all are above.
 
         Returns:
-            Boxes [N, 4], scores [N], labels [N] and the image of each [N].
+            Boxes [N, 4], scores [N], labels [N] and the picture of each [N].
         """
-        padded, asked = pad(images, self.stride), Text(classes=text)
-        prediction = self.head(self.trunk(padded), asked, padded)
+        asked = Text(classes=text)
+        prediction = self.head(self.trunk(images), asked, images)
         scores = self.head.scores(prediction.logits, asked)
         if self.settings.use_quality and prediction.quality is not None:
             scores = (scores * prediction.quality.sigmoid()[..., None]).sqrt()
-        boxes = clip_boxes(prediction.boxes, *images.shape[-2:]).float()
+        boxes = within(prediction.boxes, sizes).float()
         taken = (area(boxes) > 0)[..., None] & (scores > threshold)
         ranked = torch.where(taken, scores, NOTHING)
         return tuple(select(boxes, ranked, self.settings.selection))

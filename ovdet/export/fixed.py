@@ -13,10 +13,10 @@ NOTHING = -torch.inf
 """The score of a place that is filled up; real ones are above it."""
 
 
-def pad(images: Tensor, stride: int) -> Tensor:
-    """Return images [B, 3, H, W] with black on the right and below, to multiples of ``stride``."""
-    height, width = images.shape[-2:]
-    return F.pad(images, (0, -width % stride, 0, -height % stride))
+def within(boxes: Tensor, sizes: Tensor) -> Tensor:
+    """Return boxes [B, R, 4] clipped to pictures of ``sizes`` [B, 2], (height, width), px."""
+    limits = sizes.flip(1).repeat(1, 2).to(boxes.dtype)
+    return boxes.clamp(min=0).minimum(limits[:, None])
 
 
 def best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -5,18 +5,18 @@ Shapes: B images, C classes, D width, H W px, h w places.
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ovdet.export.graph import Graph
 from ovdet.segmentors import PixelSegmentor
 from ovdet.segmentors.answers import PixelAnswers
+from ovdet.segmentors.pixel import stretched
 from ovdet.segmentors.views import PixelViews
 from ovdet.structures import InputError, Text
 
 
 class PixelGraph(Graph):
-    """What ``PixelSegmentor.segment`` does for pictures of one size, looked at once.
+    """What ``PixelSegmentor.segment`` does for a picture looked at once.
 
     Args:
         segmentor: Its parts are shared, not copied.
@@ -47,19 +47,14 @@ class PixelGraph(Graph):
         """Name every pixel.
 
         Args:
-            images: [B, 3, H, W], RGB in [0, 1]; stretched to the nearest multiples of the stride.
+            images: [B, 3, H, W], RGB in [0, 1], stretched to multiples of the stride.
             text: [C, D], unit norm.
 
         Returns:
             Labels [B, H, W] and logits [B, C, h, w].
         """
-        height, width = images.shape[-2:]
-        half = self.stride // 2
-        sides = [(side + half) // self.stride * self.stride for side in (height, width)]
-        seen = F.interpolate(images, sides, mode="bilinear", align_corners=False)
-        levels = self.trunk(seen)
-        logits = self.head(levels, Text(classes=text), seen)
+        levels = self.trunk(images)
+        logits = self.head(levels, Text(classes=text), images)
         for refine in self.refinements:
-            logits = refine(logits, seen, levels)
-        wide = F.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
-        return wide.argmax(dim=1), logits
+            logits = refine(logits, images, levels)
+        return stretched(logits, images.shape[-2:]).argmax(dim=1), logits

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ovdet.detectors import TwoStageDetector
 from ovdet.export.answers import OUTPUTS, select
-from ovdet.export.fixed import NOTHING, apart, area, best, pad, pick
+from ovdet.export.fixed import NOTHING, apart, area, best, pick, within
 from ovdet.export.graph import Graph
 from ovdet.ops import clip_boxes
 from ovdet.structures import Regions
 
 
 class TwoStageGraph(Graph):
-    """What ``TwoStageDetector.predict`` does for pictures of one size and embedded names.
+    """What ``TwoStageDetector.predict`` does for embedded names.
 
     Args:
         detector: Its parts are shared, not copied.
@@ -34,32 +34,32 @@ class TwoStageGraph(Graph):
         self.selection = detector.selection
         self.outputs = OUTPUTS if self.masks is None else (*OUTPUTS, "masks")
 
-    def forward(self, images: Tensor, text: Tensor, threshold: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, images: Tensor, sizes: Tensor, text: Tensor, threshold: Tensor
+    ) -> tuple[Tensor, ...]:
         """Find and name objects.
 
         Args:
-            images: [B, 3, H, W], RGB in [0, 1].
+            images: [B, 3, H, W], RGB in [0, 1], black to the right of a picture and below.
+            sizes: [B, 2], int64, (height, width) of each picture, px.
             text: [C, D], unit norm.
-            threshold: A scalar, the least score.
+            threshold: A scalar, the score that all are above.
 
         Returns:
-            Boxes [N, 4], scores [N], labels [N], the image of each [N]; and masks [N, h, w], in
+            Boxes [N, 4], scores [N], labels [N], the picture of each [N]; and masks [N, h, w], in
             [0, 1], over each box where the detector has a mask head.
         """
-        height, width = images.shape[-2:]
-        padded = pad(images, self.stride)
-        levels, size = self.trunk(padded), torch.sym_max(padded.shape[-2], padded.shape[-1])
-        regions, real = self._propose(levels, padded)
+        levels, size = self.trunk(images), torch.sym_max(images.shape[-2], images.shape[-1])
+        regions, real = self._propose(levels, images)
         hidden = self.branches[0].embedder.hidden(levels, regions, size)
-        moved = self.boxes(hidden, regions, padded).boxes.unflatten(0, real.shape)  # [B, P, 4]
-        real = real & (area(clip_boxes(moved, height, width)) > 0)
+        moved = self.boxes(hidden, regions, images).boxes.unflatten(0, real.shape)  # [B, P, 4]
         scores = self._named(levels, regions, hidden, text, size).unflatten(0, real.shape)
+        real = real & (area(within(moved, sizes)) > 0)
         taken = real[..., None] & (scores > threshold)
         found = select(moved, torch.where(taken, scores, NOTHING), self.selection)
-        inside = clip_boxes(found.boxes, height, width)
-        answer = (inside, found.scores, found.labels, found.owner)
+        answer = found.within(sizes)
         if self.masks is None:
-            return answer
+            return tuple(answer)
         masks = self.masks(levels, found.regions(), size).sigmoid()
         return (*answer, masks)
 

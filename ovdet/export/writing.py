@@ -30,7 +30,7 @@ def trace(graph: Graph, text: Tensor, name: str) -> Any:
         InputError: If torch cannot follow it; the message says where.
     """
     inputs = graph.example(text)
-    shapes = tuple(_dims(axes) for axes in graph.sizes().values())
+    shapes = tuple(_axes(graph.stride)[name] for name in graph.inputs)
     try:
         with torch.no_grad(), _quiet():
             return torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=True)
@@ -90,16 +90,16 @@ def _need(*packages: str) -> None:
             raise ImportError(f'ONNX needs {package}: pip install "ovdet[export]"')
 
 
-def _dims(axes: dict[int, str] | None) -> dict[int, Any] | None:
-    return None if axes is None else {axis: _DIMS[name] for axis, name in axes.items()}
-
-
-_DIMS = {
-    "batch": torch.export.Dim("batch", min=1, max=1024),
-    "height": torch.export.Dim("height", min=8, max=2**14),
-    "width": torch.export.Dim("width", min=8, max=2**14),
-    "names": torch.export.Dim("names", min=1, max=2**20),
-}
+def _axes(stride: int) -> dict[str, dict[int, Any] | None]:
+    """Return for each input which of its axes may have any length."""
+    batch, names = (torch.export.Dim(n, min=1, max=2**20) for n in ("batch", "names"))
+    rows, columns = (torch.export.Dim(n, min=2, max=2**10) for n in ("rows", "columns"))
+    return {
+        "images": {0: batch, 2: stride * rows, 3: stride * columns},
+        "sizes": {0: batch},
+        "text": {0: names},
+        "threshold": None,
+    }
 
 
 @contextlib.contextmanager
