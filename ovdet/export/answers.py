@@ -50,7 +50,8 @@ def select(boxes: Tensor, scores: Tensor, selection: Selection) -> Found:
     """
     classes = scores.shape[2]
     kept, index = best(scores.flatten(1), selection.candidates)
-    own, labels = pick(boxes, index // classes), index % classes
+    row = index // classes
+    own, labels = pick(boxes, row), index - row * classes
     if selection.nms is not None:
         stay = apart(own, labels, kept > NOTHING, selection.nms)
         kept = torch.where(stay, kept, NOTHING)
