@@ -1,6 +1,7 @@
 """A graph to a file: ONNX, or a program of ``torch.export``. TorchScript is not offered."""
 
 import contextlib
+import importlib.util
 import io
 import logging
 import warnings
@@ -48,13 +49,9 @@ def onnx_bytes(program: Any, graph: Graph, name: str, opset: int | None = None) 
         opset: Version of ONNX's operators, at least 18; torch's choice when None.
 
     Raises:
-        InputError: If an operator has no counterpart, the version is not there, or the file would
-            be larger than ONNX allows.
-        ImportError: If ONNX's packages are not installed.
+        InputError: If an operator has no counterpart in that version, or the file would be larger
+            than ONNX allows.
     """
-    _need("onnx", "onnxscript")
-    if opset is not None and opset < LEAST_OPSET:
-        raise InputError(f"opset must be at least {LEAST_OPSET}, got {opset}")
     try:
         with torch.no_grad(), _quiet():
             written: Any = torch.onnx.export(
@@ -71,6 +68,7 @@ def onnx_bytes(program: Any, graph: Graph, name: str, opset: int | None = None) 
     model = written.model_proto
     if model.ByteSize() > _MOST_BYTES:
         raise InputError(f"{name} has {model.ByteSize()} bytes, an ONNX file holds {_MOST_BYTES}")
+    _rename(model, graph)
     data: bytes = model.SerializeToString()
     return data
 
@@ -82,10 +80,13 @@ def program_bytes(program: Any) -> bytes:
     return file.getvalue()
 
 
-def _need(*packages: str) -> None:
-    import importlib.util
+def need_onnx() -> None:
+    """Check that ONNX can be written and run.
 
-    for package in packages:
+    Raises:
+        ImportError: If a package is not installed.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise ImportError(f'ONNX needs {package}: pip install "ovdet[export]"')
 
@@ -100,6 +101,27 @@ def _axes(stride: int) -> dict[str, dict[int, Any] | None]:
         "text": {0: names},
         "threshold": None,
     }
+
+
+def _rename(model: Any, graph: Graph) -> None:
+    """Give axes names that say what they are, in place of the tracer's symbols."""
+    values = {value.name: value for value in (*model.graph.input, *model.graph.output)}
+    known: dict[str, str] = {}
+    for name, axes in _NAMES.items():
+        if name in (*graph.inputs, *graph.outputs):
+            sides = values[name].type.tensor_type.shape.dim
+            known |= {sides[axis].dim_param: called for axis, called in axes.items()}
+    for value in values.values():
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param in known:
+                side.dim_param = known[side.dim_param]
+
+
+_NAMES = {
+    "boxes": {0: "found"},
+    "text": {0: "names"},
+    "images": {0: "batch", 2: "height", 3: "width"},
+}
 
 
 @contextlib.contextmanager
