@@ -1,6 +1,6 @@
 """The ablation: the same decoder, told what to look for by a learnt row a seen name.
 
-python tools/train.py configs/methods/clipseg/clipseg_table_tiny_stickers.py  # 1 CPU x 8 images
+python tools/train.py configs/methods/clipseg/clipseg_table_tiny_stickers.py  # 1 CPU x 16 images
 
 A name that was not seen has a random row.
 """
