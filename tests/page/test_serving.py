@@ -1,0 +1,183 @@
+import io
+import json
+import shutil
+import socket
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from ovdet.page import Shelf, build, parts, start
+from ovdet.structures import InputError
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.filterwarnings("ignore:::gradio")  # pandas warns it
+LOCAL = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "", None}
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """The hosts that this process looks up."""
+    asked, look_up = set(), socket.getaddrinfo
+
+    def note(host, *arguments, **options):
+        asked.add(host.decode() if isinstance(host, bytes) else host)
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", note)
+    return asked
+
+
+@pytest.fixture
+def address(shelf, tmp_path, monkeypatch, hosts):  # noqa: ARG001 - look-ups count from here
+    pytest.importorskip("gradio")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "sent"))
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")  # nobody calls it
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    page = build(shelf)
+    yield start(page, "127.0.0.1", free_port())
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def tab(address):
+    """A tab of a browser with the page open, and the requests it made."""
+    api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1300, "height": 900})
+        tab.set_default_timeout(30_000)
+        tab.seen, tab.broken = [], []
+        tab.on("request", lambda request: tab.seen.append(request.url))
+        tab.on("pageerror", lambda error: tab.broken.append(str(error)))
+        tab.goto(address)
+        yield tab
+        browser.close()
+
+
+def shown(tab):
+    return tab.locator(".ov-list li:visible .ov-name").all_text_contents()
+
+
+def save(tab, button):
+    with tab.expect_download() as download:
+        tab.click(button)
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def wait_for(tab, count):
+    tab.locator(".ov-count", has_text=count).wait_for()
+
+
+def slide(tab, threshold):
+    number = tab.locator("#least input[type=number]")
+    number.fill(threshold)
+    number.press("Enter")
+
+
+def test_a_visit(tab, model, photo, tmp_path, hosts):
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:60])
+
+    tab.click("#find")
+    tab.get_by_text("drop a picture first").wait_for()
+    tab.set_input_files(".ov-chooser", photo)
+    tab.locator(".ov-picture").wait_for()
+    tab.click("#find")
+    tab.get_by_text("classes must hold at least one name").wait_for()
+
+    tab.type("#ov-type", "umbr")  # suggestions come while typing
+    tab.locator("#ov-options li", has_text="beach umbrella").wait_for()
+    tab.press("#ov-type", "ArrowDown")
+    tab.press("#ov-type", "Enter")
+    wait_for(tab, "1 found")
+    tab.fill("#ov-type", "  A <b>Cat</b>")
+    tab.press("#ov-type", "Enter")
+    wait_for(tab, "2 found")
+    tab.type("#ov-type", "日本,")
+    wait_for(tab, "2 found, 1 below the threshold")
+    assert shown(tab) == ["umbrella", "  A <b>Cat</b>"]
+    names = ("umbrella", "  A <b>Cat</b>", "日本")
+    assert model.asked[-1] == (names, 0.05, 300)
+
+    asked = len(model.asked)
+    slide(tab, "0.5")
+    wait_for(tab, "1 found, 2 below the threshold")
+    slide(tab, "0.2")
+    wait_for(tab, "3 found")
+    tab.hover(".ov-list li >> nth=1")  # one is lit, the others fade
+    assert tab.locator(".ov-lit .ov-tag.ov-on").inner_text().endswith("0.45")
+    assert len(model.asked) == asked
+
+    name, data = save(tab, "#json")
+    assert name == "my photo_found.json"
+    assert len(json.loads(data)["annotations"]) == 3
+    slide(tab, "0.5")
+    wait_for(tab, "1 found, 2 below the threshold")
+    assert len(json.loads(save(tab, "#json")[1])["annotations"]) == 1
+    name, data = save(tab, "#png")
+    assert name == "my photo_found.png"
+    assert Image.open(io.BytesIO(data)).size == (600, 360)
+    assert len(model.asked) == asked
+
+    tab.set_input_files(".ov-chooser", tmp_path / "broken.png")
+    tab.get_by_text("broken.png: is").wait_for()
+    wait_for(tab, "1 found")  # the last picture stays
+
+    assert {urlsplit(url).hostname for url in tab.seen if "data:" not in url} == {"127.0.0.1"}
+    assert tab.broken == []
+    assert hosts <= LOCAL
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_out_of_range(port):
+    with pytest.raises(InputError, match="port must lie in 1 to 65535, got"):
+        start(None, "127.0.0.1", port)
+
+
+def test_a_port_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(InputError, match=f"cannot listen at 127.0.0.1:{port}: Address already"):
+            start(None, "127.0.0.1", port)
+
+
+def test_a_host_of_somebody_else():
+    with pytest.raises(InputError, match="cannot listen at 192.0.2.1:7860"):
+        start(None, "192.0.2.1", 7860)
+
+
+def test_without_gradio_the_extra_is_named(monkeypatch, shelf):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(ImportError, match=r'pip install "ovdet\[app\]"'):
+        build(shelf)
+
+
+def test_a_first_model_that_cannot_be_loaded_opens_no_page():
+    def load(name):
+        raise InputError(f"{name} is not here")
+
+    with pytest.raises(InputError, match="big is not here"):
+        build(Shelf(load, "big"))
+
+
+def test_gradio_is_told_to_tell_nobody(monkeypatch):
+    gradio = pytest.importorskip("gradio")
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "True")
+    parts.import_gradio()
+    assert not gradio.analytics.analytics_enabled()
+
+
+def test_the_fonts_are_the_visitors_own():
+    pytest.importorskip("gradio")
+    looks = parts.looks()
+    assert looks["theme"]._stylesheets == []
+    assert "http" not in looks["css"]
