@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +12,7 @@ from ovdet.structures import Vocabulary
 
 
 class Counted:
-    """Finds each name once, in a strip of its own: 0.9, 0.45, 0.225, ...; counts what it is asked."""
+    """Finds each name once, in a strip of its own: 0.9, 0.45, ...; notes what it is asked."""
 
     task, name, settings = "detect", "counted", Settings(threshold=0.3)
 
@@ -24,10 +26,10 @@ class Counted:
         scores = np.array([0.9 / 2**i for i in range(len(classes))], np.float32)
         edges = np.linspace(0, width, len(classes) + 1).astype(int)
         masks = np.zeros((len(classes), height, width), np.uint8)
-        for mask, left, right in zip(masks, edges, edges[1:], strict=False):
+        for mask, (left, right) in zip(masks, pairwise(edges), strict=True):
             mask[4 : height - 4, left:right] = 1
         kept = scores >= threshold
-        boxes = np.array([[a, 4, b, height - 4] for a, b in zip(edges, edges[1:], strict=False)])
+        boxes = np.array([[left, 4, right, height - 4] for left, right in pairwise(edges)])
         return Result(
             boxes=boxes[kept].astype(np.float32),
             scores=scores[kept],
