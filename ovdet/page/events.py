@@ -40,8 +40,10 @@ def connect(page: Any, parts: Parts, shelf: Shelf) -> None:
     parts.names.edit(again, **asked)
     chosen = parts.model.input(_threshold(shelf, stay), parts.model, parts.threshold, **_QUIET)
     chosen.then(again, **asked)
-    put = parts.stage.drop(_put(), parts.desk, [parts.desk, parts.stage], **_QUIET)
-    put.then(again, **asked)
+    stage = parts.stage
+    for event, change in ((stage.drop, _put), (stage.example, _draw), (stage.forget, _forget)):
+        changed = event(_changing(change), parts.desk, [parts.desk, stage], **_QUIET)
+        changed.then(again, **asked)
     for suffix, button in parts.files.items():
         given, taken = [parts.desk, parts.threshold], [parts.courier, parts.stage]
         button.click(_write(suffix, stay), given, taken, **_QUIET)
@@ -58,7 +60,7 @@ def first_threshold(shelf: Shelf, name: str) -> float:
     return max(LOWEST, shelf.get(name).settings.threshold)
 
 
-def _ask(shelf: Shelf) -> Callable[..., Any]:
+def _ask(shelf: Shelf) -> Callable[[Desk, str, list[str]], tuple[Desk, Any]]:
     def ask(desk: Desk, model: str, names: list[str]) -> tuple[Desk, Any]:
         try:
             desk = desk.ask(shelf, model, names)
@@ -76,7 +78,7 @@ def _go_on(shelf: Shelf, stay: Any) -> Callable[..., Any]:
     def go_on(desk: Desk, model: str, names: list[str]) -> tuple[Any, Any]:
         if desk.pixels is None or desk.answers(model, names):
             return stay, stay
-        if names:
+        if names or desk.examples:
             return ask(desk, model, names)
         cleared = desk.clear()
         return cleared, cleared.show()
@@ -94,17 +96,30 @@ def _threshold(shelf: Shelf, stay: Any) -> Callable[[str], Any]:
     return threshold
 
 
-def _put() -> Callable[..., Any]:
+def _changing(change: Callable[[Desk, Any], Desk]) -> Callable[..., Any]:
+    """Return what changes the desk as an event of the stage says."""
     from gradio import EventData
 
-    def put(desk: Desk, event: EventData) -> tuple[Desk, Any]:
+    def changing(desk: Desk, event: EventData) -> tuple[Desk, Any]:
         try:
-            desk = desk.put(_uploaded(event.path), Path(str(event.name)).name)
+            desk = change(desk, event)
         except _WRONG as error:
             return desk, desk.show(_line(error))
         return desk, desk.show()
 
-    return put
+    return changing
+
+
+def _put(desk: Desk, event: Any) -> Desk:
+    return desk.put(_uploaded(event.path), Path(str(event.name)).name)
+
+
+def _draw(desk: Desk, event: Any) -> Desk:
+    return desk.draw(event.label, event.box)
+
+
+def _forget(desk: Desk, event: Any) -> Desk:
+    return desk.forget(event.label)
 
 
 def _uploaded(path: Any) -> Path:

@@ -17,18 +17,18 @@ _WIDEST = 1600  # px of the longer side; a screen shows no more
 _SMALL = 512  # px; below, PNG costs little and spoils nothing
 
 
-def as_picture(pixels: Pixels) -> dict[str, Any]:
+def as_picture(pixels: Pixels, most: int = _WIDEST) -> dict[str, Any]:
     """Return a picture for the stage.
 
     Args:
         pixels: RGB, uint8, [H, W, 3].
+        most: Px of the longer side of what is shown.
 
     Returns:
-        ``width`` and ``height`` of the picture, px, and ``source``, a data URL of it, at most
-        1600 px wide or high.
+        ``width`` and ``height`` of the picture, px, and ``source``, a data URL of it.
     """
     image = Image.fromarray(pixels)
-    image.thumbnail((_WIDEST, _WIDEST))
+    image.thumbnail((most, most))
     kind = "PNG" if max(image.size) <= _SMALL else "JPEG"
     memory = io.BytesIO()
     image.save(memory, kind, quality=88)

@@ -9,6 +9,7 @@ from ovdet.apis import Result
 from ovdet.apis.model import Settings
 from ovdet.page import Shelf
 from ovdet.structures import Vocabulary
+from ovdet.structures.prompts import Prompt, Prompts
 
 
 class Counted:
@@ -20,7 +21,8 @@ class Counted:
         self.asked = []
 
     def detect(self, image, classes, *, threshold=None, top_k=100):
-        vocabulary = Vocabulary.of(classes)
+        named = all(not isinstance(one, Prompt) for one in classes)
+        vocabulary = Vocabulary.of(classes) if named else Prompts.of(classes).vocabulary
         self.asked.append((tuple(classes), threshold, top_k))
         height, width = image.shape[:2]
         scores = np.array([0.9 / 2**i for i in range(len(classes))], np.float32)

@@ -129,6 +129,54 @@ def test_without_a_picture_there_is_nothing_to_ask_or_write(shelf):
         Desk().write(".png", 0.3)
 
 
+def test_a_drawn_box_is_asked_for(desk, shelf, model):
+    drawn = desk.draw("thing", [10, 20, 50, 60]).draw("dog", [0, 0, 300, 500])
+    asked = drawn.draw("thing", [60, 20, 90, 60]).ask(shelf, "first", ["cat", "dog"])
+    cat, dog, thing = model.asked[0][0]
+    assert cat == "cat"
+    assert (dog.label, dog.words) == ("dog", ("dog",))  # typed and drawn: word and picture
+    assert dog.shown[0].boxes == ((0, 0, 200, 120),)  # cut to the picture
+    assert (thing.label, thing.words) == ("thing", ())  # drawn alone: the picture alone
+    assert [shown.boxes for shown in thing.shown] == [((10, 20, 50, 60),), ((60, 20, 90, 60),)]
+    assert thing.shown[0].picture is desk.pixels
+    assert asked.result.labels == ["cat", "dog", "thing"]
+    assert [one["label"] for one in asked.show()["examples"]] == ["thing", "dog", "thing"]
+
+
+def test_an_example_is_shown_small(desk):
+    _, data = desk.draw("x", [10, 20, 190, 110]).show()["examples"][0]["source"].split(",")
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.size == (96, 48)
+
+
+def test_examples_outlive_the_picture_and_can_be_forgotten(desk, shelf, photo):
+    drawn = desk.draw("thing", [10, 20, 50, 60])
+    asked = drawn.ask(shelf, "first", [])
+    assert asked.draw("other", [1, 1, 9, 9]).answers("first", []) is False
+    again = asked.put(photo, "b.png")
+    assert again.examples == drawn.examples
+    assert again.forget("thing").examples == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "box", "message"),
+    [
+        (" ", [1, 1, 9, 9], "label must not be blank"),
+        ("x", [9, 1, 1, 9], "x1 < x2"),
+        ("x", [300, 1, 400, 9], "x1 < x2"),
+        (7, [1, 1, 9, 9], "label must be text"),
+    ],
+)
+def test_boxes_that_show_nothing(desk, label, box, message):
+    with pytest.raises(InputError, match=message):
+        desk.draw(label, box)
+
+
+def test_nothing_can_be_drawn_on_nothing():
+    with pytest.raises(InputError, match="drop a picture first"):
+        Desk().draw("x", [1, 1, 9, 9])
+
+
 def segmentor(tasks):
     module = ColourSegmentor("semantic")
     module.tasks = tasks

@@ -19,7 +19,7 @@ def sent(photo, monkeypatch):
 
 @pytest.fixture
 def desk(sent):
-    return events._put()(Desk(), sent)[0]
+    return events._changing(events._put)(Desk(), sent)[0]
 
 
 def test_a_picture_that_was_sent_is_shown(desk):
@@ -31,7 +31,9 @@ def test_a_path_outside_the_folder_is_not_read(sent, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("private") / "secret.png"
     elsewhere.write_bytes(b"")
     for path in (elsewhere, "/etc/passwd", f"{sent.path}/../../secret.png", None):
-        desk, shown = events._put()(Desk(), SimpleNamespace(path=path, name="x.png"))
+        desk, shown = events._changing(events._put)(
+            Desk(), SimpleNamespace(path=path, name="x.png")
+        )
         assert desk.pixels is None
         assert shown["message"] == "a picture must be sent before it is shown"
 
@@ -39,7 +41,7 @@ def test_a_path_outside_the_folder_is_not_read(sent, tmp_path_factory):
 def test_a_broken_picture_is_one_line_and_the_last_one_stays(desk, sent):
     with open(sent.path, "wb") as file:  # noqa: PTH123 - the visitor's next picture
         file.write(b"hello")
-    after, shown = events._put()(desk, sent)
+    after, shown = events._changing(events._put)(desk, sent)
     assert after is desk
     assert shown["message"] == "my photo.png: is not a picture that can be read"
     assert shown["picture"] is desk.picture
@@ -77,6 +79,18 @@ def test_going_on_complains_of_nothing(desk, shelf, model):
     assert cleared.result is None
     assert shown["objects"] is None
     assert len(model.asked) == 1
+
+
+def test_examples_are_drawn_and_forgotten(desk, shelf):
+    draw, forget = events._changing(events._draw), events._changing(events._forget)
+    drawn, shown = draw(desk, SimpleNamespace(label="thing", box=[10, 20, 50, 60]))
+    assert shown["examples"][0]["label"] == "thing"
+    found, shown = events._go_on(shelf, STAY)(drawn, "first", [])
+    assert shown["objects"][0]["label"] == "thing"
+    assert "blank" in draw(desk, SimpleNamespace(label=" ", box=[10, 20, 50, 60]))[1]["message"]
+    bare, shown = forget(found, SimpleNamespace(label="thing"))
+    assert shown["examples"] == []
+    assert events._go_on(shelf, STAY)(bare, "first", [])[1]["objects"] is None
 
 
 def test_the_slider_stands_where_the_model_wants_it(shelf, model):

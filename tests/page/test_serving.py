@@ -129,6 +129,21 @@ def files_are_saved(tab):
     assert Image.open(io.BytesIO(data)).size == (600, 360)  # as Result.plot enlarges it
 
 
+def a_box_is_drawn(tab):
+    """From a fifth to three fifths of the picture, in both directions."""
+    tab.click(".ov-draw")
+    area = tab.locator(".ov-frame").bounding_box()
+    x, y = (area["x"], area["width"]), (area["y"], area["height"])
+    tab.mouse.move(x[0] + 0.2 * x[1], y[0] + 0.2 * y[1])
+    tab.mouse.down()
+    tab.mouse.move(x[0] + 0.6 * x[1], y[0] + 0.6 * y[1], steps=3)
+    tab.mouse.up()
+    tab.fill(".ov-sketch input", "this one")
+    tab.press(".ov-sketch input", "Enter")
+    tab.locator(".ov-examples", has_text="this one").wait_for()
+    wait_for(tab, "1 found, 3 below the threshold")
+
+
 def test_a_visit(tab, model, photo, tmp_path, hosts):
     mistakes_are_named(tab, photo)
     names_are_typed(tab)
@@ -138,6 +153,9 @@ def test_a_visit(tab, model, photo, tmp_path, hosts):
     the_threshold_moves(tab)
     files_are_saved(tab)
     assert len(model.asked) == asked
+    a_box_is_drawn(tab)
+    assert model.asked[-1][0][-1].label == "this one"
+    assert model.asked[-1][0][-1].shown[0].boxes[0] == pytest.approx((40, 24, 120, 72), abs=1)
     (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:60])
     tab.set_input_files(".ov-chooser", tmp_path / "broken.png")
     tab.get_by_text("broken.png: is").wait_for()

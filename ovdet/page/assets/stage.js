@@ -4,12 +4,19 @@
 const at = (name) => element.querySelector(`.ov-${name}`);
 const [stage, frame, picture, shapes, tags] = ["stage", "frame", "picture", "shapes", "tags"].map(at);
 const [chooser, message, count, list] = ["chooser", "message", "count", "list"].map(at);
+const [pencil, sketch, examples] = ["draw", "sketch", "examples"].map(at);
+const called = sketch.querySelector("input");
 const SVG = "http://www.w3.org/2000/svg";
 const CROWDED = 24; // with more objects than this only the one under the pointer has its name
 let least = 0;
 let drawn = [];
+let corner = null; // where a box that is being drawn began, and where it ends, shares of the picture
 
-const say = (text) => (message.textContent = text);
+function say(text, kind = "wrong") {
+  message.textContent = text;
+  message.dataset.kind = kind;
+}
+
 const percent = (part, whole) => `${(100 * part) / whole}%`;
 
 function svg(tag, facts) {
@@ -92,8 +99,19 @@ function draw() {
   shapes.replaceChildren(...small.map((thing) => thing.parts[0]));
   tags.replaceChildren(...small.map((thing) => thing.parts[1]));
   list.replaceChildren(...drawn.map((thing) => thing.parts[2]));
+  examples.replaceChildren(...(props.value.examples || []).map(example));
   light(null);
   sift();
+}
+
+function example({ label, source }) {
+  const made = html("span", "ov-chip", "");
+  const remove = html("button", "", "×");
+  remove.type = "button";
+  remove.setAttribute("aria-label", `forget the example ${label}`);
+  remove.onclick = () => trigger("forget", { label });
+  made.append(Object.assign(document.createElement("img"), { src: source, alt: "" }), label, remove);
+  return made;
 }
 
 // Scores are 32-bit numbers, and so is the threshold they are compared with.
@@ -108,6 +126,72 @@ function sift() {
   const below = drawn.length > seen ? `, ${drawn.length - seen} below the threshold` : "";
   count.textContent = asked ? `${seen || "nothing"} found${below}` : "";
 }
+
+function drawing(on) {
+  corner = null;
+  sketch.hidden = true;
+  stage.classList.toggle("ov-drawing", on);
+  pencil.setAttribute("aria-pressed", on);
+  if (on) say("Draw a box around the thing to look for, then name it", "hint");
+}
+
+function point(event) {
+  const { left, top, width, height } = frame.getBoundingClientRect();
+  const share = (part, whole) => Math.min(Math.max(part / whole, 0), 1);
+  return [share(event.clientX - left, width), share(event.clientY - top, height)];
+}
+
+function box() {
+  const [[a, b], [c, d]] = corner;
+  return [Math.min(a, c), Math.min(b, d), Math.max(a, c), Math.max(b, d)];
+}
+
+function outline(event) {
+  corner[1] = point(event);
+  const [x1, y1, x2, y2] = box();
+  const sides = { left: x1, top: y1, width: x2 - x1, height: y2 - y1 };
+  for (const [side, value] of Object.entries(sides)) sketch.style[side] = percent(value, 1);
+}
+
+function teach() {
+  const { width, height } = props.value.picture;
+  const [x1, y1, x2, y2] = box();
+  const label = called.value;
+  if (!label.trim()) return;
+  drawing(false);
+  say("");
+  trigger("example", { label, box: [x1 * width, y1 * height, x2 * width, y2 * height] });
+}
+
+pencil.addEventListener("click", () => drawing(pencil.getAttribute("aria-pressed") !== "true"));
+frame.addEventListener("pointerdown", (event) => {
+  if (!stage.classList.contains("ov-drawing") || event.target === called) return;
+  event.preventDefault();
+  frame.setPointerCapture(event.pointerId);
+  corner = [point(event), point(event)];
+  sketch.hidden = false;
+  sketch.classList.remove("ov-named");
+  outline(event);
+});
+frame.addEventListener("pointermove", (event) => {
+  if (frame.hasPointerCapture(event.pointerId)) outline(event);
+});
+frame.addEventListener("pointerup", (event) => {
+  if (!frame.hasPointerCapture(event.pointerId)) return;
+  frame.releasePointerCapture(event.pointerId);
+  const [x1, y1, x2, y2] = box();
+  sketch.hidden = x2 - x1 < 0.01 || y2 - y1 < 0.01; // a click is no box
+  called.value = "";
+  sketch.classList.add("ov-named");
+  sketch.classList.toggle("ov-low", y2 > 0.85); // the field stays within the picture
+  sketch.classList.toggle("ov-right", x1 > 0.7);
+  called.focus();
+});
+called.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Enter") teach();
+  if (event.key === "Escape") drawing(false);
+});
 
 async function send(file) {
   if (!file) return;
