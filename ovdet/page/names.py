@@ -6,7 +6,7 @@ from ovdet.data.splits import names as vocabularies
 from ovdet.data.splits import vocabulary
 from ovdet.data.stickers.names import STICKERS
 
-_FIRST = ("coco", "lvis-v1")  # everyday words come before those of scenes
+_EVERYDAY = "coco"
 _MOST = 8
 
 
@@ -14,11 +14,11 @@ _MOST = 8
 def known() -> tuple[str, ...]:
     """Return every name of every published vocabulary and of the stickers, each once.
 
-    Names are written as people write them: ``traffic light`` for ``Traffic_Light``.
+    The everyday ones come first. Names are written as people write them: ``traffic light`` for ``Traffic_Light``.
     """
-    order = sorted(vocabularies(), key=lambda name: (name not in _FIRST, name))
-    spelt = [name for source in order for name in vocabulary(source).names]
-    plain = (" ".join(name.replace("_", " ").lower().split()) for name in [*spelt, *STICKERS])
+    others = (name for source in vocabularies() for name in vocabulary(source).names)
+    spelt = (*vocabulary(_EVERYDAY).names, *STICKERS, *others)
+    plain = (" ".join(name.replace("_", " ").lower().split()) for name in spelt)
     return tuple(dict.fromkeys(plain))
 
 
@@ -30,17 +30,17 @@ def suggest(text: str, most: int = _MOST) -> list[str]:
         most: Most names to return.
 
     Returns:
-        Names that begin with the text, then those with a word that does, then those that hold it
-        elsewhere; the shorter before the longer.
+        The name itself, names that begin with the text, those with a word that does, and those
+        that hold it elsewhere, each in the order of ``known``.
     """
     begun = " ".join(text.lower().split())
     if not begun:
         return []
     fitting = [name for name in known() if begun in name]
-    return sorted(fitting, key=lambda name: (_distance(name, begun), len(name), name))[:most]
+    return sorted(fitting, key=lambda name: _distance(name, begun))[:most]
 
 
 def _distance(name: str, begun: str) -> int:
     if name.startswith(begun):
-        return 0
-    return 1 if f" {begun}" in name else 2
+        return int(name != begun)
+    return 2 if f" {begun}" in name else 3

@@ -63,7 +63,7 @@ def lay_out(models: Sequence[str], threshold: float) -> Parts:
         threshold: Where the slider stands at first, in [0, 1].
     """
     gr = import_gradio()
-    gr.HTML(_HEAD)
+    gr.HTML(_HEAD, apply_default_css=False, elem_id="head")
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             names = _own("names", [], server_functions=[suggest])

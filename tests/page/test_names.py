@@ -29,6 +29,11 @@ def test_beginnings_then_words_then_the_rest():
     assert all("light" in name for name in found)
 
 
+def test_everyday_words_come_before_rare_ones():
+    assert suggest("ban")[0] == "banana"
+    assert suggest("car")[:2] == ["car", "carrot"]
+
+
 def test_the_number_is_kept():
     assert len(suggest("a")) == 8
     assert len(suggest("a", 3)) == 3
