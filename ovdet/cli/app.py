@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--model", metavar="NAME", help="which opens the page (ovdet-tiny)")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines may come too")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=int, default=7860, help="7860 unless told")
     parser.add_argument("--offline", action="store_true", help="fetch no model")
 
 

@@ -14,7 +14,8 @@ _MOST = 8
 def known() -> tuple[str, ...]:
     """Return every name of every published vocabulary and of the stickers, each once.
 
-    The everyday ones come first. Names are written as people write them: ``traffic light`` for ``Traffic_Light``.
+    The everyday ones come first. Names are written as people write them: ``traffic light`` for
+    ``Traffic_Light``.
     """
     others = (name for source in vocabularies() for name in vocabulary(source).names)
     spelt = (*vocabulary(_EVERYDAY).names, *STICKERS, *others)

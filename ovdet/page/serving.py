@@ -68,7 +68,8 @@ def _check(host: str, port: int) -> None:
     try:
         socket.create_server((host.strip("[]"), port), family=family).close()
     except OSError as error:
-        raise InputError(f"cannot listen at {host}:{port}: {error.strerror}") from error
+        reason = str(error.strerror).partition(" (while")[0]
+        raise InputError(f"cannot listen at {host}:{port}: {reason}") from error
 
 
 def wait() -> None:
