@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from ovdet.apis import Model, PanopticResult, Result, SemanticResult, load
     from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
+    from ovdet.structures.prompts import Prompt, Prompts, Shown
     from ovdet.text import read_table
 
 __version__ = "0.1.0"
@@ -13,8 +14,11 @@ __all__ = [
     "InputError",
     "Model",
     "PanopticResult",
+    "Prompt",
+    "Prompts",
     "Result",
     "SemanticResult",
+    "Shown",
     "Vocabulary",
     "__version__",
     "load",
@@ -27,8 +31,11 @@ _HOMES = {
     "InputError": "ovdet.structures",
     "Model": "ovdet.apis",
     "PanopticResult": "ovdet.apis",
+    "Prompt": "ovdet.structures.prompts",
+    "Prompts": "ovdet.structures.prompts",
     "Result": "ovdet.apis",
     "SemanticResult": "ovdet.apis",
+    "Shown": "ovdet.structures.prompts",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
     "read_table": "ovdet.text",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,8 +12,9 @@ from ovdet.apis.images import Pixels, Source, read_image
 from ovdet.data.images import to_float
 from ovdet.data.splits import read_vocabulary
 from ovdet.structures import InputError, Sample, Vocabulary
+from ovdet.structures.prompts import Prompt, Prompts
 
-Classes = Sequence[str] | Vocabulary
+Classes = Sequence[str] | Sequence[str | Prompt] | Vocabulary | Prompts
 Sources = list[Source] | tuple[Source, ...]
 
 
@@ -53,12 +55,26 @@ def load_picture(source: Source, place: int | None = None) -> Picture:
     return Picture(read_image(source, name), str(source) if is_file else "")
 
 
+def as_prompts(classes: Classes) -> Prompts | None:
+    """Return classes as prompts; None where they are names alone.
+
+    Raises:
+        InputError: If names and prompts do not go together, as ``Prompts`` says.
+    """
+    if isinstance(classes, Prompt):
+        return Prompts((classes,))
+    if isinstance(classes, Prompts) or not isinstance(classes, list | tuple):
+        return classes if isinstance(classes, Prompts) else None
+    mixed = any(isinstance(one, Prompt) for one in classes)
+    return Prompts.of(classes) if mixed else None
+
+
 def as_vocabulary(classes: Classes | Iterable[str]) -> Vocabulary:
     """Return classes as a vocabulary; ``"@lvis-v1"`` is the published one of that name.
 
     Raises:
-        InputError: If they are any other bare string, no vocabulary has that name, a name is blank
-            or stands twice, or there is none.
+        InputError: If they are any other bare string or prompts, no vocabulary has that name, a
+            name is blank or stands twice, or there is none.
     """
     if isinstance(classes, Vocabulary):
         return classes
@@ -66,7 +82,7 @@ def as_vocabulary(classes: Classes | Iterable[str]) -> Vocabulary:
         return read_vocabulary(classes)
     if isinstance(classes, str) or not isinstance(classes, Iterable):
         raise InputError(f"classes must be a list of names, got {classes!r}")
-    names = tuple(classes)
+    names: tuple[Any, ...] = tuple(classes)
     try:
         return _named(names)
     except TypeError:  # something among them cannot even be hashed; the check says which

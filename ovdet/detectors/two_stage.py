@@ -4,7 +4,7 @@ Shapes: B images, R regions, C classes, D embedding width, H W px.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -199,16 +199,36 @@ class TwoStageDetector(Detector):
         scores: Tensor = self.scores(probabilities, self._novel(flow))
         return scores
 
+    def embed_boxes(self, samples: list[Sample], regions: Regions) -> Tensor:
+        """Return what is seen in given boxes, in the space of the names' embeddings.
+
+        Args:
+            samples: B samples; truth is not read.
+            regions: R boxes, px of the network input; owners index ``samples``.
+
+        Returns:
+            [R, D], unit norm, of the first branch.
+        """
+        device = next(self.parameters()).device
+        images = batch_images(samples, stride=32).to(device)
+        size = max(images.shape[-2:])
+        seen: Tensor = self._first.embedder(self.trunk(images), regions.to(device), size)
+        return seen
+
     def _compare(self, flow: Flow, hidden: Tensor, branches: int) -> list[Comparison]:
         """Return how the first branches compare the proposals with the names."""
         regions = flow.proposals if flow.proposals is not None else Regions.empty()
         embeddings = [self._first.embedder.embed(hidden)]
         embeddings += [self._embed(flow, regions, branch) for branch in range(1, branches)]
         classifiers: list[Any] = [branch.classifier for branch in self.branches]
-        return [
+        parts = [
             classifier.comparison(embedding, _classes(flow))
             for classifier, embedding in zip(classifiers, embeddings, strict=False)
         ]
+        if not flow.vocabulary.groups:
+            return parts
+        groups = torch.tensor(flow.vocabulary.groups, device=flow.images.device)
+        return [replace(part, groups=groups) if part.softmax else part for part in parts]
 
     def _finish(self, flow: Flow, found: list[Regions]) -> list[Regions]:
         if self.masks is not None:
