@@ -1,6 +1,8 @@
 """Find things by name in pictures: annotated copies, COCO JSON and a table on the screen.
 
 python tools/infer.py photo.jpg --classes cat "red car"
+python tools/infer.py photo.jpg --prompts prompts.yml
+python tools/infer.py photo.jpg --everything
 python tools/infer.py photo.jpg --classes sky tree road --task semantic --model CONFIG ...
 python tools/infer.py photo.jpg --text "[a dog] left of [the red car]" --model CONFIG ...
 """
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from ovdet.apis import Model
     from ovdet.apis.images import Pixels
+    from ovdet.structures import Vocabulary
+    from ovdet.structures.prompts import Prompts
 
 DETECT, GROUND = "detect", "ground"
 MMDET = "mmdet:"
@@ -69,6 +73,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("images", nargs="+", metavar="IMAGE|FOLDER|GLOB", help="pictures to look at")
     add("--classes", nargs="+", metavar="NAME", help='names, as: cat "red car"; or @lvis-v1')
     add("--classes-file", type=Path, metavar="FILE", help="UTF-8 text, one name a line")
+    add("--prompts", type=Path, metavar="FILE", help="YAML: synonyms, negatives, pictures, ...")
+    add("--everything", action="store_true", help="name whatever is there, by 1,588 names")
     add("--table", type=Path, metavar="FILE", help="text embeddings of these names, a .npy file")
     add("--text", metavar="SENTENCE", help='ground its phrases: "[a dog] by [a car]"')
     add("--task", choices=TASKS, help="default: detect, or what a segmentor is made for")
@@ -126,11 +132,10 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
         InputError: If neither or both of names and a sentence are given, or the task wants the
             other.
     """
-    from ovdet.apis.files import read_classes
     from ovdet.apis.grounding import read_sentence
     from ovdet.structures import InputError
-    from ovdet.text import read_table
 
+    check_alone(options)
     if options.text is not None or options.task == GROUND:
         if options.text is None or options.classes or options.classes_file or options.table:
             raise InputError('the task ground wants --text "[a dog] by [a car]" instead of classes')
@@ -141,17 +146,47 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
     if options.text is not None:
         read_sentence(options.text)
         return lambda model, _, pixels: model.ground(pixels, options.text, **given)
+    if options.everything:
+        return lambda model, _, pixels: model.discover(pixels, **given)
+    names = named(options)
+    return lambda model, task, pixels: (
+        model.detect(pixels, names, **given)
+        if task == DETECT
+        else model.segment(pixels, names, task, **given)
+    )
+
+
+def named(options: argparse.Namespace) -> "Vocabulary | Prompts | None":
+    """Return the names or prompts that are given; None for all that a closed model knows."""
+    from ovdet.apis.files import read_classes
+    from ovdet.structures.prompts import Prompts
+    from ovdet.text import read_table
+
+    if options.prompts is not None:
+        return Prompts.load(options.prompts)
     vocabulary = None  # of a model that knows its own classes alone
     asked = options.classes or options.classes_file or options.table
     if asked or not str(options.model).startswith(MMDET):
         vocabulary = read_classes(options.classes, options.classes_file)
     if options.table is not None:
         vocabulary = read_table(options.table, vocabulary)
-    return lambda model, task, pixels: (
-        model.detect(pixels, vocabulary, **given)
-        if task == DETECT
-        else model.segment(pixels, vocabulary, task, **given)
-    )
+    return vocabulary
+
+
+def check_alone(options: argparse.Namespace) -> None:
+    """Refuse two ways of saying what to look for.
+
+    Raises:
+        InputError: If prompts or everything come with each other, or with classes or a table.
+    """
+    from ovdet.structures import InputError
+
+    others = any((options.classes, options.classes_file, options.table, options.text))
+    ways = (options.prompts is not None) + options.everything
+    if ways and ways + others > 1:
+        raise InputError("--prompts and --everything come alone, without classes or a sentence")
+    if options.everything and options.task not in {None, DETECT}:
+        raise InputError(f"--everything is for the task detect, {options.task} wants --classes")
 
 
 def answer_all(

@@ -109,7 +109,7 @@ class Comparison:
     def _of_groups(self, logits: Tensor, groups: Tensor) -> Tensor:
         """Return logarithms of a softmax that counts the best of each group, [r, C]."""
         count = len(self.classes)
-        _, place = groups.unique(return_inverse=True)
+        _, place = torch.unique(groups, return_inverse=True)
         best = logits.new_full((len(logits), int(place.max()) + 1 if count else 0), -math.inf)
         best = best.scatter_reduce(1, place.expand(len(logits), -1), logits[:, :count], "amax")
         total = torch.cat([best, logits[:, count:]], dim=1).logsumexp(dim=1, keepdim=True)

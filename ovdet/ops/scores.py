@@ -38,7 +38,8 @@ def temper(scores: Tensor, temperature: float) -> Tensor:
     """
     if temperature == 1:
         return scores
-    return torch.special.logit(scores.double()).div(temperature).sigmoid().to(scores.dtype)
+    logits: Tensor = torch.special.logit(scores.double())
+    return (logits / temperature).sigmoid().to(scores.dtype)
 
 
 def best_pairs(regions: Regions, scores: Tensor, threshold: float, count: int) -> Regions:

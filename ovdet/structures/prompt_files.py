@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from ovdet.structures.errors import InputError
 from ovdet.structures.prompts import Prompt, Prompts, Shown
 from ovdet.structures.vocabulary import Vocabulary
+
+T = TypeVar("T")
 
 _TOP = ("prompts", "scores")
 _LISTS = ("synonyms", "descriptions", "negatives")
@@ -88,7 +90,7 @@ def _shown(value: Any, key: str, folder: Path) -> Shown:
     return _placed(key, lambda: Shown(file, tuple(boxes)))
 
 
-def _placed(key: str, make: Callable[[], Any]) -> Any:
+def _placed(key: str, make: Callable[[], T]) -> T:
     """Return what ``make`` gives; what it complains of is of ``key``."""
     try:
         return make()

@@ -207,12 +207,7 @@ def _check_scores(thresholds: tuple[float, ...], temperature: float) -> None:
 
 
 def _check_kinds(record: dict[str, Any]) -> None:
-    if type(record.get("temperature", 1.0)) not in {int, float}:
-        raise InputError(f"temperature must be a number, got {record['temperature']!r}")
-    if record.get("basis", BASES[0]) not in BASES:
-        raise InputError(f"basis must be one of {BASES}, got {record['basis']!r}")
-    if set(_SCORES) & set(record) and "basis" not in record:
-        raise InputError(f"thresholds and temperature need a basis, one of {BASES}")
+    _check_written(record)
     for key, values in record.items():
         if key in {"temperature", "basis"}:
             continue
@@ -224,6 +219,16 @@ def _check_kinds(record: dict[str, Any]) -> None:
                     raise InputError(f"synonyms[{i}] must be a list of texts, got {value!r}")
             elif not _is_a(value, _KINDS[key]):
                 raise InputError(f"{key}[{i}] must be {_KINDS[key].__name__}, got {value!r}")
+
+
+def _check_written(record: dict[str, Any]) -> None:
+    """Check what a file says of scores, but for the numbers themselves."""
+    if not _is_a(record.get("temperature", 1.0), float):
+        raise InputError(f"temperature must be a number, got {record['temperature']!r}")
+    if record.get("basis", BASES[0]) not in BASES:
+        raise InputError(f"basis must be one of {BASES}, got {record['basis']!r}")
+    if set(_SCORES) & set(record) and "basis" not in record:
+        raise InputError(f"thresholds and temperature need a basis, one of {BASES}")
 
 
 def _is_a(value: Any, kind: type) -> bool:

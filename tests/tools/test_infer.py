@@ -16,7 +16,7 @@ from ovdet.apis import Result
 from ovdet.apis.grounding import read_sentence
 from ovdet.data.panoptic import PanopticDataset
 from ovdet.data.semantic import SemanticDataset
-from ovdet.structures import InputError
+from ovdet.structures import InputError, Vocabulary
 
 TOOL = Path(__file__).parents[2] / "tools" / "infer.py"
 
@@ -105,6 +105,41 @@ def test_options_reach_the_model(infer, fake):
     assert fake.asked == (0.1, 3)
     assert len(detections("j/d.json")["annotations"]) == 1
     assert [path.name for path in Path("o").iterdir()] == ["a.png"]
+
+
+def test_prompts_and_everything(infer, fake, capsys):
+    paint(Path("a.png"))
+    asked = []
+
+    def detect(image, classes, **_):
+        asked.append(classes)
+        return FakeModel.detect(fake, image, classes.vocabulary)
+
+    fake.detect = detect
+    Path("p.yml").write_text("prompts: [{label: dog, synonyms: [hound]}]")
+    assert infer(["a.png", "--prompts", "p.yml"]) == 0
+    assert asked[0].prompts[0].words == ("dog", "hound")
+    fake.discover = lambda image, **_: FakeModel.detect(fake, image, Vocabulary.of(["thing"]))
+    assert infer(["a.png", "--everything"]) == 0
+    assert "thing   0.75" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--prompts", "p.yml", "--classes", "cat"], "--prompts and --everything come alone"),
+        (["--everything", "--text", "a dog"], "--prompts and --everything come alone"),
+        (["--everything", "--prompts", "p.yml"], "--prompts and --everything come alone"),
+        (["--everything", "--task", "semantic"], "--everything is for the task detect"),
+        (["--prompts", "none.yml"], "none.yml: cannot be read"),
+    ],
+)
+def test_prompts_that_cannot_be_are_one_line(infer, capsys, arguments, message):
+    paint(Path("a.png"))
+    assert infer(["a.png", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
 
 
 def test_a_table_goes_with_the_names(infer, fake, capsys):
