@@ -4,13 +4,13 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ovdet.apis import Result
-from ovdet.labelling import Question, Task
+from ovdet.labelling import Parts, Question, Task, begin, label
+from ovdet.labelling.parts import PartWriter
 from ovdet.structures import InputError, Vocabulary
 
 NAMES = ("cat", "red car", "日本")
@@ -21,8 +21,8 @@ FAILING = 77
 class QuickModel:
     """Finds ``red % 4`` objects; class, place and score follow from green and blue."""
 
-    def __init__(self, pause=0.0, trace=None):
-        self.pause, self.trace = pause, trace
+    def __init__(self, pause=0.0):
+        self.pause = pause
 
     def detect(self, images, vocabulary, *, threshold=None, top_k=100, batch_size=1):
         assert batch_size == len(images)
@@ -42,15 +42,8 @@ class QuickModel:
         boxes = np.stack([left, top, left + width / 2, top + height / 2], axis=1)
         scores = np.linspace(0.9, 0.3, count, dtype=np.float32)
         ids = (np.arange(count) + green) % len(vocabulary)
-        if self.trace is not None and image.shape != (32, 32, 3):
-            with Path(self.trace).open("a") as file:
-                file.write(f"{os.getpid()} {red} {green} {blue} {batch_size_of(image)}\n")
         found = Result(boxes.reshape(-1, 4), scores, ids, vocabulary, image)
         return found.filter(min_score=threshold)
-
-
-def batch_size_of(image):
-    return image.shape[0]
 
 
 @dataclass(frozen=True)
@@ -58,11 +51,10 @@ class Make:
     """Gives quick models; travels to other processes."""
 
     pause: float = 0.0
-    trace: str | None = None
 
     def __call__(self, number):
         assert number >= 0
-        return QuickModel(self.pause, self.trace)
+        return QuickModel(self.pause)
 
 
 @dataclass(frozen=True)
@@ -90,3 +82,17 @@ def task_of(folder, **options):
     """Return the task of the files in a folder."""
     question = Question(Vocabulary.of(NAMES), options.pop("threshold", None))
     return Task.of(sorted(folder.iterdir()), question, options.pop("model", "quick"), **options)
+
+
+def labelled(out, folder, **options):
+    """Label a folder in one go; return the parts."""
+    plan = begin(out, task_of(folder, **options), threads=1)
+    return label(plan, Make())
+
+
+def store(out, task, records):
+    """Write records as a run would have; return the parts."""
+    plan = begin(out, task, threads=1)
+    with PartWriter(plan) as writer:
+        writer.add(records)
+    return Parts(plan)

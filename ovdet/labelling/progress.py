@@ -40,7 +40,7 @@ class Progress:
         self._bad += bad
         now = self._clock()
         self._past.append((now, self._done))
-        while now - self._past[0][0] > _WINDOW and len(self._past) > 2:
+        while len(self._past) > 2 and now - self._past[1][0] >= _WINDOW:
             self._past.popleft()
         if now - self._told >= (_SHOWN if self._live else _LOGGED):
             self._told = now

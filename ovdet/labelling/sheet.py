@@ -14,7 +14,7 @@ from ovdet.labelling.parts import Labelled
 from ovdet.labelling.plan import Task
 from ovdet.structures import InputError
 
-_SIDE = 400  # px of the longer side
+_SIDE = 360  # px of the longer side, of small pictures too: names are then large enough to read
 _BOXES = 30  # of a picture that are drawn; more would hide it
 
 
@@ -24,9 +24,10 @@ def thumbnail(task: Task, picture: Labelled) -> str | None:
         pixels = read_image(task.path(picture.index))
     except InputError:
         return None
-    scale = min(1.0, _SIDE / max(pixels.shape[:2]))
+    scale = _SIDE / max(pixels.shape[:2])
     size = [max(1, round(side * scale)) for side in (pixels.shape[1], pixels.shape[0])]
-    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
     names = task.question.vocabulary.names
     rows = rows_of(task.question.vocabulary)
     shown = picture.objects[:_BOXES]

@@ -14,7 +14,7 @@ td { border-bottom: 1px solid #e6e6e6; padding: .2rem .6rem; overflow-wrap: anyw
 .wide { width: 28% } .bar { height: 12px; border-radius: 2px; min-width: 1px }
 td i { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .5em }
 svg { display: block; width: 160px; height: 32px }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 1rem }
-figure { margin: 0 } img { width: 100%; height: 220px; object-fit: contain; background: #f4f4f2 }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 1rem }
+figure { margin: 0 } img { width: 100%; height: 280px; object-fit: contain; background: #f4f4f2 }
 figcaption { font-size: .8rem; color: #555; overflow-wrap: anywhere }
 """

@@ -95,6 +95,7 @@ def _row(
     objects, pictures, total = facts
     mean = f"{total / objects:.2f}" if objects else ""
     bar = f'<div class="bar" style="width:{100 * share:.1f}%;background:{colour}"></div>'
+    bar = bar if share else ""
     return (
         f'<tr><td><i style="background:{colour}"></i>{name}<td class="n">{objects:,}'
         f'<td class="wide">{bar}<td class="n">{pictures:,}<td class="n">{mean}'

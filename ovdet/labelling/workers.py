@@ -90,9 +90,8 @@ class _Pool:
 
     def hear(self) -> Iterator[list[Record]]:
         """Wait until some worker has something to say; yield what was done."""
-        by_pipe = {worker.pipe: worker for worker in self._workers}
-        for pipe in wait(list(by_pipe)):
-            worker = by_pipe[pipe]  # type: ignore[index]
+        speaking = wait([worker.pipe for worker in self._workers])
+        for worker in [worker for worker in self._workers if worker.pipe in speaking]:
             try:
                 kind, told = worker.pipe.recv()
             except (EOFError, OSError):
