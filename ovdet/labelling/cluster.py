@@ -13,6 +13,7 @@ from typing import Any
 from ovdet.labelling.labeller import Labeller, Make
 from ovdet.labelling.parts import Block, Record
 from ovdet.labelling.plan import Plan, Question
+from ovdet.structures import InputError
 
 LOCAL = "local"
 _MOST_TASKS = 10_000  # Ray keeps facts of each in memory
@@ -41,14 +42,14 @@ def label_on_ray(
     try:
         yield from _map(ray, plan, blocks, make, count)
     except ray.exceptions.RayError as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise ChildProcessError(f"Ray: {reason}; what is done is kept") from error
+        raise ChildProcessError(f"Ray: {_reason(error)}; what is done is kept") from error
     finally:
         ray.shutdown()
 
 
 def _ray() -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it tells nobody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what ends the work is told by us
     try:
         import ray.data
     except ImportError as error:
@@ -67,7 +68,13 @@ def _connect(ray: Any, address: str, cpus: int) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the last line of what Ray says: above it stand traces."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+    return line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
 
 
 def _map(

@@ -104,5 +104,5 @@ def _record(index: int, result: Result) -> Record:
 
 def _line(error: BaseException, path: str = "") -> str:
     """Return what an error says as one line, without the picture's path before it."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.removeprefix(f"{path}: ")
+    text = str(error).removeprefix(f"{path}: ")
+    return " ".join(text.split()) or type(error).__name__

@@ -1,5 +1,7 @@
 import multiprocessing
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from quick_labels import Broken, Make, paint, task_of
@@ -7,6 +9,8 @@ from quick_labels import Broken, Make, paint, task_of
 from ovdet.labelling import begin, export, label
 from ovdet.labelling.cluster import label_on_ray
 from ovdet.labelling.formats import writers
+
+TESTS = Path(__file__).parents[1]
 
 
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
@@ -17,8 +21,9 @@ def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_actors_of_ray_s_write_what_one_worker_here_writes(tmp_path):
+def test_two_actors_of_ray_s_write_what_one_worker_here_writes(tmp_path, monkeypatch):
     pytest.importorskip("ray.data", reason="the extra ray is not installed")
+    monkeypatch.setenv("PYTHONPATH", f"{TESTS}{os.pathsep}{TESTS.parent}")  # of Ray's processes
     folder = paint(tmp_path / "in", 21)
     (folder / "broken.png").write_bytes(b"no picture")
     task = task_of(folder, batch=2)

@@ -42,8 +42,9 @@ def test_it_needs_no_other_file_and_boxes_are_where_they_belong(tmp_path):
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
     assert picture.shape[:2] == (240, 360)
     # of 24 px to 360 px: factor 15; the left edge stands at x = 90, the middle is bare
-    edge = np.abs(picture[120, 85:95] - class_colour("red car")).sum(axis=1).min()
-    assert edge < 60
+    away = np.abs(picture[120] - class_colour("red car")).sum(axis=1)
+    assert away[85:95].min() < 120  # JPEG halves the resolution of colours
+    assert away[100:250].min() > 240
     assert np.abs(picture[120, 180] - np.array([0, 0, 0])).sum() < 30
 
 

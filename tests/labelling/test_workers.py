@@ -28,6 +28,16 @@ def test_two_workers_do_each_picture_once(tmp_path):
 
 
 def test_a_picture_that_kills_workers_is_bad_and_the_rest_is_done(tmp_path):
+    plan = plan_of(tmp_path, 3)
+    Image.new("RGB", (8, 8), (KILLER, 0, 0)).save(plan.task.path(1))
+    records, said = run(plan)
+    bad = "2 workers ended while they labelled it"
+    assert [record.get("bad") for record in records] == [None, bad, None]
+    assert said == ["a worker ended (signal 9); what it had in hand goes to another"] * 2
+
+
+@pytest.mark.slow
+def test_a_picture_that_kills_workers_does_not_spoil_its_batch(tmp_path):
     plan = plan_of(tmp_path, 5, batch=2)
     Image.new("RGB", (8, 8), (KILLER, 0, 0)).save(plan.task.path(2))
     records, said = run(plan)
@@ -43,6 +53,7 @@ def test_a_picture_that_kills_workers_is_bad_and_the_rest_is_done(tmp_path):
     assert said == [told] * 4  # twice with its neighbour, twice alone
 
 
+@pytest.mark.slow
 def test_workers_that_end_again_and_again_end_the_run(tmp_path):
     plan = plan_of(tmp_path, 4)
     for index in range(4):

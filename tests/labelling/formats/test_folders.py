@@ -46,5 +46,5 @@ def test_pictures_are_linked_or_copied(tmp_path, monkeypatch):
 
 def test_shares_are_cut_to_the_picture():
     picture = Labelled(0, "a", (100, 200), [])
-    assert shares(picture, [20, 10, 100, 45]) == (0.1, 0.1, 0.5, 0.45)
+    assert shares(picture, [20, 10, 100, 45]) == pytest.approx((0.1, 0.1, 0.5, 0.45))
     assert shares(picture, [-20, 50, 400, 100]) == (0.0, 0.5, 1.0, 0.5)
