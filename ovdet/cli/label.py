@@ -95,14 +95,15 @@ def _files(options: argparse.Namespace) -> list[Path]:
         files += [Path(line) for line in listed if line.strip()]
     if not files:
         raise InputError("name a folder of pictures, or --list FILE")
-    made = options.out.resolve()
+    made = options.out.absolute()
     return [file for file in files if not file.absolute().is_relative_to(made)]
 
 
 def _threads(options: argparse.Namespace) -> int:
     import torch
 
-    return max(1, torch.get_num_threads() // options.workers)
+    threads: int = torch.get_num_threads() // options.workers
+    return max(1, threads)
 
 
 def _announce(plan: "Plan", options: argparse.Namespace) -> None:

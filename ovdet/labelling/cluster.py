@@ -7,7 +7,7 @@ come back to this process, which alone writes.
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from ovdet.labelling.labeller import Labeller, Make
@@ -22,7 +22,7 @@ _PICTURES = 8  # a task, so that results come soon; more where there would be to
 
 def label_on_ray(
     plan: Plan, blocks: Sequence[Block], make: Make, count: int, address: str
-) -> Iterator[list[Record]]:
+) -> Generator[list[Record], None, None]:
     """Yield the records of each block as they are done.
 
     Args:

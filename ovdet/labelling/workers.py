@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -25,7 +25,7 @@ _HOPELESS = 5  # workers that may die one after the other with nothing done in b
 
 def label_here(
     plan: Plan, blocks: Sequence[Block], make: Make, count: int, say: Callable[[str], None]
-) -> Iterator[list[Record]]:
+) -> Generator[list[Record], None, None]:
     """Yield the records of each block as they are done; closing it ends the workers.
 
     Args:

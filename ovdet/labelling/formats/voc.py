@@ -44,8 +44,8 @@ def _tree(picture: Labelled, file_name: str, names: dict[int, str]) -> ElementTr
     _add(root, "filename", printable(file_name))
     size = ElementTree.SubElement(root, "size")
     height, width = picture.size
-    for name, value in (("width", width), ("height", height), ("depth", 3)):
-        _add(size, name, str(value))
+    for side, length in (("width", width), ("height", height), ("depth", 3)):
+        _add(size, side, str(length))
     _add(root, "segmented", "0")
     for found in picture.objects:
         item = ElementTree.SubElement(root, "object")
@@ -53,10 +53,9 @@ def _tree(picture: Labelled, file_name: str, names: dict[int, str]) -> ElementTr
         for name, value in (("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
             _add(item, name, value)
         box = ElementTree.SubElement(item, "bndbox")
-        for name, value in zip(
-            ("xmin", "ymin", "xmax", "ymax"), _corners(picture, found), strict=True
-        ):
-            _add(box, name, str(value))
+        corners = zip(("xmin", "ymin", "xmax", "ymax"), _corners(picture, found), strict=True)
+        for corner, place in corners:
+            _add(box, corner, str(place))
     ElementTree.indent(root, " ")
     return root
 

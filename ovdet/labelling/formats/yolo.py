@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from ovdet.labelling.formats.folders import Stems, fresh_folder, place_picture, rows_of, shares
-from ovdet.labelling.parts import Labelled, Parts
+from ovdet.labelling.parts import Labelled, Parts, Record
 from ovdet.labelling.plan import YOLO
 
 
@@ -35,7 +35,7 @@ def write_yolo(parts: Parts) -> Path:
     return plan.out / YOLO / "data.yaml"
 
 
-def _row(picture: Labelled, found: dict[str, list[float]], rows: dict[int, int]) -> str:
+def _row(picture: Labelled, found: Record, rows: dict[int, int]) -> str:
     x, y, w, h = shares(picture, found["bbox"])
     sides = " ".join(f"{value:.6f}" for value in (x + w / 2, y + h / 2, w, h))
     return f"{rows[found['category_id']]} {sides}\n"
