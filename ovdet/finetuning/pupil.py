@@ -49,7 +49,8 @@ class Pupil(BaseModel):  # type: ignore[misc]
         if how == "lora":
             add_adapters(detector, lambda name: not name.startswith(_STAYS))
         for name, parameter in detector.named_parameters():
-            parameter.requires_grad = name == ROWS or (parameter.requires_grad and _learns(name))
+            more = how != "head" and parameter.requires_grad and _learns(name)
+            parameter.requires_grad = name == ROWS or more
         self.detector: Any = detector
 
     def forward(self, samples: list[Any], mode: str = "loss") -> dict[str, Tensor]:

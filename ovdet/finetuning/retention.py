@@ -91,7 +91,7 @@ class HeldOut:
         """Return the report as a small table, in %, and what must be known of it."""
         rows = [self.new, *self.others]
         width = max(len(f"{row.name} ({row.classes})") for row in rows)
-        lines = [f"{'':{width}}        before   after  change"]
+        lines = [f"{'':{width + 6}}{'before':>8}{'after':>8}{'change':>8}"]
         for row in rows:
             for measure in _MEASURES:
                 label = f"{row.name} ({row.classes})" if measure == _MEASURES[0] else ""

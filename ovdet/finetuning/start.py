@@ -70,6 +70,7 @@ def build_start(described: Described, facts: dict[str, Any]) -> Any:
         own = {_renamed(n): v for n, v in stored.items() if not n.startswith("objectives.")}
         own["text.rows"] = detector.text.rows.detach()
         fill_weights(detector, own, str(described.weights))
+        detector.text.reset()  # by the weights that are in place now
     return detector.eval()
 
 

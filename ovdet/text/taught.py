@@ -27,7 +27,8 @@ class TaughtClasses(nn.Module):
         names: The K taught ones. Their vectors are what ``text`` says, until they are learnt.
 
     Attributes:
-        rows: [K, D], the vectors, of any length.
+        names: The K taught names.
+        rows: [K, D], their vectors, of any length.
 
     Raises:
         InputError: If there is no name, two are the same when read, or the slot keeps tokens, so
@@ -45,7 +46,14 @@ class TaughtClasses(nn.Module):
             said: Text = text(vocabulary)
         if said.tokens is not None:
             raise InputError("the model reads names token by token, no name has a vector to teach")
+        self.names = vocabulary.names
         self.rows = nn.Parameter(unit_norm(said.classes.detach().float()).clone())
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Let the taught names mean again what ``text`` says of them."""
+        said: Text = self.text(Vocabulary.of(self.names))
+        self.rows.copy_(unit_norm(said.classes))
 
     @property
     def reads_tables(self) -> bool:
