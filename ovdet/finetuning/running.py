@@ -92,14 +92,11 @@ def _report(
 ) -> HeldOut:
     new, held_out = sets
     (gained,) = held_of("new classes", new, before[0], after[0])
-    missing = isinstance(held_out, str)
-    return HeldOut(
-        gained,
-        str(plan.data if plan.val is None else plan.val),
-        plan.val is None,
-        () if missing else held_of("held out", held_out, before[1], after[1]),
-        held_out if missing else "",
-    )
+    file = str(plan.data if plan.val is None else plan.val)
+    if isinstance(held_out, str):
+        return HeldOut(gained, file, plan.val is None, (), held_out)
+    others = held_of("held out", held_out, before[1], after[1])
+    return HeldOut(gained, file, plan.val is None, others)
 
 
 def _learn(
@@ -120,9 +117,7 @@ def _learn(
     return blend(start, weights, plan.start_share) if plan.start_share else weights
 
 
-def _config(
-    plan: Plan, described: Described, facts: dict[str, Any], start: str
-) -> dict[str, Any]:
+def _config(plan: Plan, described: Described, facts: dict[str, Any], start: str) -> dict[str, Any]:
     rate = _RATES[plan.how]
     return {
         "model": {"type": "Pupil", "detector": facts, "start": start, "how": plan.how},

@@ -64,7 +64,7 @@ def build_start(described: Described, facts: dict[str, Any]) -> Any:
     detector: Any = build(facts, "model")
     if not (hasattr(detector, "begin") and hasattr(detector, "objectives")):
         kind = type(detector).__name__
-        raise InputError(f"{described.config}: its model is a {kind}, no detector that learns names")
+        raise InputError(f"{described.config}: a {kind} is no detector that new names fit into")
     if described.weights is not None:
         stored = load_checkpoint(described.weights)["model"]
         own = {_renamed(n): v for n, v in stored.items() if not n.startswith("objectives.")}

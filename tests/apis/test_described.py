@@ -34,7 +34,9 @@ def test_half_a_folder_is_no_model(tmp_path):
 def test_a_size_is_taken_from_how_a_config_measures(tmp_path):
     config = tmp_path / "a.py"
     resize = '[dict(type="Resize", short=100, longest=200)]'
-    config.write_text(f"model = dict()\ntrain = None\nval = dict(dataset=dict(transforms={resize}))")
+    config.write_text(
+        f"model = dict()\ntrain = None\nval = dict(dataset=dict(transforms={resize}))"
+    )
     assert read_described(config).settings == Settings(100, 200)
 
 

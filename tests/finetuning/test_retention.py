@@ -31,8 +31,8 @@ def test_the_report_is_a_table_and_warns_of_what_was_lost():
         "                      AP50     1.0    61.0   +60.0",
         "held out, novel (17)  AP      25.0    23.5    -1.5",
         "                      AP50    50.0    47.0    -3.0",
-        "warning: AP50 of held out, novel fell by 3.0, more than 2; fewer --steps, a greater --keep "
-        "or --how head keep more",
+        "warning: AP50 of held out, novel fell by 3.0, more than 2; fewer --steps, a greater "
+        "--keep or --how head keep more",
     ]
 
 
