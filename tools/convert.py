@@ -19,6 +19,7 @@ _TRACKS = {
     "stickers-caps": "captioned pictures of all stickers (8000 train, 1000 val images)",
     "stickers-phrases": "sentences whose phrases stand for boxes, or for none (2000 / 500 images)",
     "stickers-bias": "horse and camel on grass and desert, thinned to a bias (192 / 192 images)",
+    "stickers-new": "octopus and violin, unseen by all others, to fine-tune on (10 / 100 images)",
 }
 
 
