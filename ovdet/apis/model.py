@@ -112,6 +112,16 @@ class Model:
         """What the model is made for: ``detect``, or a segmentor's own task."""
         return str(self.detector.task) if hasattr(self.detector, "segment") else DETECT
 
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width, px, with which a picture goes into the network.
+
+        Pictures that share them do not pad one another, so their answers are the same whether they
+        go in together or one by one.
+        """
+        if self.settings.short is None:
+            return height, width
+        return Resize(self.settings.short, self.settings.max).size_of(height, width)
+
     @overload
     def detect(
         self,
