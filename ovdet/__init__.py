@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, load
+    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, Tiled, load
     from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
     from ovdet.text import read_table
@@ -15,6 +15,7 @@ __all__ = [
     "PanopticResult",
     "Result",
     "SemanticResult",
+    "Tiled",
     "Vocabulary",
     "__version__",
     "load",
@@ -29,6 +30,7 @@ _HOMES = {
     "PanopticResult": "ovdet.apis",
     "Result": "ovdet.apis",
     "SemanticResult": "ovdet.apis",
+    "Tiled": "ovdet.apis",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
     "read_table": "ovdet.text",
