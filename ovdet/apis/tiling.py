@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from ovdet.apis.coco import Rle, decode_mask
 from ovdet.apis.images import Pixels, Source
 from ovdet.apis.inputs import Classes, Picture, Sources, load_picture
-from ovdet.apis.model import DETECT, Model
+from ovdet.apis.model import DETECT, Model, Settings
 from ovdet.apis.result import Result
 from ovdet.apis.segmenting import INSTANCE
 from ovdet.ops.rle import encode_window
@@ -61,6 +61,11 @@ class Tiled:
     def task(self) -> str:
         """What the model is made for; see ``Model.task``."""
         return self.model.task
+
+    @property
+    def settings(self) -> Settings:
+        """How the model wants to be used."""
+        return self.model.settings
 
     @overload
     def detect(

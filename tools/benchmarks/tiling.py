@@ -117,7 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     import ovdet
 
-    vocabulary = ovdet.vocabulary("stickers-ov")
+    from ovdet.data.stickers.split import as_vocabulary, ov_categories
+
+    vocabulary = as_vocabulary(ov_categories())
     picture, things = collage(options.columns, options.rows, options.seed, vocabulary.names)
     model = ovdet.load(device="cpu")
     model.detect(picture[:CROP, :CROP], vocabulary)  # text is encoded now
