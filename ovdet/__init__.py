@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, load
+    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, Tiled, load
     from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
     from ovdet.structures.prompts import Prompt, Prompts, Shown
@@ -19,6 +19,7 @@ __all__ = [
     "Result",
     "SemanticResult",
     "Shown",
+    "Tiled",
     "Vocabulary",
     "__version__",
     "load",
@@ -36,6 +37,7 @@ _HOMES = {
     "Result": "ovdet.apis",
     "SemanticResult": "ovdet.apis",
     "Shown": "ovdet.structures.prompts",
+    "Tiled": "ovdet.apis",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
     "read_table": "ovdet.text",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from ovdet.apis import Model
+    from ovdet.apis import Model, Tiled
     from ovdet.apis.images import Pixels
     from ovdet.structures import Vocabulary
     from ovdet.structures.prompts import Prompts
@@ -88,6 +88,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--offline", action="store_true", help="fetch no model; tell which file is missing")
     add("--threshold", type=fraction, metavar="SCORE", help="least score (default: the model's)")
     add("--top-k", type=count, metavar="N", help="most objects a picture (100)")
+    add("--tile", type=count, metavar="SIDE", help="look at tiles of so many px, and the whole")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="annotated pictures (out)")
     add(
@@ -103,7 +104,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Do the work; see ``main``."""
-    from ovdet.apis import load, read_image
+    from ovdet.apis import Tiled, load, read_image
     from ovdet.apis.files import find_images
 
     files = find_images(options.images)
@@ -111,12 +112,14 @@ def run(options: argparse.Namespace) -> int:
     if len(files) == 1:
         with quiet_decoders():
             read_image(files[0])  # one bad picture is told before a model is loaded
-    model = load(
+    model: Model | Tiled = load(
         options.model,
         checkpoint=options.checkpoint,
         device=options.device,
         offline=options.offline,
     )
+    if options.tile is not None:
+        model = Tiled(model, options.tile)
     report = answer_all(model, files, ask, options)
     for line in report.bad:
         print(f"infer.py: {line}", file=sys.stderr)
@@ -125,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if report.bad else 0
 
 
-def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any]":
+def question(options: argparse.Namespace) -> "Callable[[Any, str, Pixels], Any]":
     """Return what is asked of a model about each picture.
 
     Raises:
@@ -141,6 +144,8 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
             raise InputError('the task ground wants --text "[a dog] by [a car]" instead of classes')
         if options.task not in {None, GROUND}:
             raise InputError(f"--text is for the task ground, {options.task} wants --classes")
+        if options.tile is not None:
+            raise InputError("--tile is for classes: a sentence is about the picture as a whole")
     limits = {"threshold": options.threshold, "top_k": options.top_k}
     given = {name: value for name, value in limits.items() if value is not None}
     if options.text is not None:
@@ -190,9 +195,9 @@ def check_alone(options: argparse.Namespace) -> None:
 
 
 def answer_all(
-    model: "Model",
+    model: "Model | Tiled",
     files: Sequence[Path],
-    ask: "Callable[[Model, str, Pixels], Any]",
+    ask: "Callable[[Any, str, Pixels], Any]",
     options: argparse.Namespace,
 ) -> Report:
     """Annotate every picture that can be read, then write the JSON."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blobs import blob_model
+from blobs import paint as blob_picture
 from colours import AREAS, CONFIG, NAMES, STEP, ColourSegmentor, flag
 from PIL import Image
 from safetensors.torch import save_file
@@ -419,3 +421,17 @@ def test_decoders_that_write_by_themselves_are_quiet(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_tiles(infer, monkeypatch, capsys):
+    monkeypatch.setattr(ovdet.apis, "load", lambda _name, **_options: blob_model())
+    blobs = [(x, 50, x + 12, 62, 0) for x in range(10, 280, 31)]
+    Image.fromarray(blob_picture((120, 300), *blobs)).save("wide.png")
+    assert infer(["wide.png", "--classes", "red", "--tile", "96"]) == 0
+    boxes = sorted(found["bbox"] for found in detections()["annotations"])
+    assert boxes == [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2, _ in blobs]
+    capsys.readouterr()
+    assert infer(["wide.png", "--classes", "red", "--tile", "8"]) == 2
+    assert "side of a tile must be at least 32 px, got 8" in capsys.readouterr().err
+    assert infer(["wide.png", "--text", "[red]", "--tile", "96"]) == 2
+    assert "--tile is for classes" in capsys.readouterr().err
