@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ovdet.evaluation.names import BACKENDS
 from ovdet.evaluation.precision import mean_known
 from ovdet.evaluation.results import Results
 from ovdet.evaluation.truth import Truth
@@ -25,7 +26,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 ALL = "all"
-BACKENDS = ("hotcoco", "pycocotools", "numpy")
 IOUS = np.linspace(0.5, 0.95, 10)
 SIZES = ((0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10))  # all, small, medium, large; px
 _PART = 500  # images that are handed over at once

@@ -116,7 +116,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     import ovdet
-
     from ovdet.data.stickers.split import as_vocabulary, ov_categories
 
     vocabulary = as_vocabulary(ov_categories())

@@ -1,6 +1,4 @@
 import hashlib
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,20 +6,17 @@ from servers import publish, serve
 from transformers_folders import write_owl
 
 import ovdet
+from ovdet.cli import main
 from ovdet.structures import InputError
 
-TOOL = Path(__file__).parents[2] / "tools" / "models.py"
 DATA = b"weights"
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    spec = importlib.util.spec_from_file_location("models_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def models(monkeypatch):
     monkeypatch.delenv("OVDET_OFFLINE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    return module.main
+    return lambda words: main(["models", *words])
 
 
 @pytest.fixture
@@ -51,42 +46,42 @@ def zoo(server, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("zoo")
-def test_list_show_fetch_verify(tool, capsys, tmp_path):
-    assert tool(["list"]) == 0
+def test_list_show_fetch_verify(models, capsys, tmp_path):
+    assert models(["list"]) == 0
     assert "NON-COMMERCIAL" in capsys.readouterr().out
-    assert tool(["show", "a"]) == 0
+    assert models(["show", "a"]) == 0
     assert "licence   CC BY-NC 4.0" in capsys.readouterr().out
     place = tmp_path / "cache" / "models" / "a" / "a.pth"
-    assert tool(["verify", "a"]) == 1
+    assert models(["verify", "a"]) == 1
     assert capsys.readouterr().out == f"a  absent  not fetched: there is no {place}\n"
-    assert tool(["fetch", "a"]) == 0
+    assert models(["fetch", "a"]) == 0
     assert capsys.readouterr().out == f"a  {place}\n"
-    assert tool(["verify"]) == 0
+    assert models(["verify"]) == 0
     assert capsys.readouterr().out == "a  good  sha256 as the zoo says\n"
     place.write_bytes(b"damaged")
-    assert tool(["verify"]) == 1
+    assert models(["verify"]) == 1
     assert "a  bad  " in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("zoo")
-def test_what_goes_wrong_is_one_line(tool, capsys, tmp_path):
-    assert tool(["fetch", "a", "--offline"]) == 2
+def test_what_goes_wrong_is_one_line(models, capsys, tmp_path):
+    assert models(["fetch", "a", "--offline"]) == 2
     place = tmp_path / "cache" / "models" / "a" / "a.pth"
-    told = f"models.py: a: is not fetched and this is offline: there is no {place}\n"
+    told = f"ovdet models: a: is not fetched and this is offline: there is no {place}\n"
     assert capsys.readouterr().err == told
-    assert tool(["show", "b"]) == 2
-    assert "models.py: model must be in the zoo (a, owl), " in capsys.readouterr().err
-    assert tool(["fetch", "owl"]) == 2
+    assert models(["show", "b"]) == 2
+    assert "ovdet models: model must be in the zoo (a, owl), " in capsys.readouterr().err
+    assert models(["fetch", "owl"]) == 2
     assert "someone/owl: the hub has no such model" in capsys.readouterr().err
 
 
-def test_the_readme_is_written(tool, zoo):
+def test_the_readme_is_written(models, zoo):
     (zoo / "README.md").write_text("<!-- models -->\n<!-- end of models -->\n")
-    assert tool(["list", "--write"]) == 0
+    assert models(["list", "--write"]) == 0
     assert "| owl |" in (zoo / "README.md").read_text()
 
 
-@pytest.mark.usefixtures("zoo", "tool")
+@pytest.mark.usefixtures("zoo", "models")
 def test_a_released_detector_is_fetched_and_finds(server, tmp_path):
     publish(server, "someone/owl", write_owl("owlvit", tmp_path / "published"))
     with pytest.raises(

@@ -1,26 +1,13 @@
-"""tools/train.py and tools/test.py: what they print, what they leave, how they refuse."""
+"""Training, and measuring what it left: what they print, what they leave, how they refuse."""
 
-import importlib.util
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from small_run import CONFIG
 
+from ovdet.cli import main
 from ovdet.engine.checkpoints import load_checkpoint
-
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-def tool(name):
-    """Return ``main`` of a file of tools/."""
-    spec = importlib.util.spec_from_file_location(f"tool_{name}", TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture
@@ -33,38 +20,22 @@ def config(tmp_path):
 @pytest.fixture
 def trained(config, tmp_path):
     out = tmp_path / "out"
-    assert tool("train")([str(config), "--work-dir", str(out)]) == 0
+    assert main(["train", str(config), "--work-dir", str(out)]) == 0
     return out
 
 
 def refused(capsys, status, words, message, name="train"):
-    """Run a tool that must fail with one line on stderr."""
-    assert tool(name)(words) == status
+    """Run a command that must fail with one line on stderr."""
+    assert main([name, *words]) == status
     told = capsys.readouterr().err.strip()
     assert message in told
     assert len(told.splitlines()) == 1
     return told
 
 
-@pytest.mark.parametrize("name", ["train", "test"])
-def test_help_comes_before_any_heavy_import(name):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = ['{name}.py', '--help']\n"
-        "try:\n"
-        f"    runpy.run_path({str(TOOLS / f'{name}.py')!r}, run_name='__main__')\n"
-        "except SystemExit as stop:\n"
-        "    assert stop.code == 0\n"
-        "assert not {'torch', 'mmengine', 'numpy'} & set(sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--cfg-options" in done.stdout
-
-
 def test_what_was_trained_can_be_measured(config, trained, tmp_path, capsys):
     words = [str(config), str(trained / "iter_8.pth"), "--work-dir", str(tmp_path / "test")]
-    assert tool("test")(words) == 0
+    assert main(["test", *words]) == 0
     assert "small/error" in capsys.readouterr().out
     stored = json.loads((tmp_path / "test" / "metrics.json").read_text())
     last = json.loads((trained / "log.jsonl").read_text().splitlines()[-1])
@@ -77,13 +48,13 @@ def test_a_second_run_needs_its_own_folder(config, trained, capsys):
 
 def test_resume_of_a_finished_run_ends_at_once(config, trained):
     before = (trained / "iter_8.pth").read_bytes()
-    assert tool("train")([str(config), "--work-dir", str(trained), "--resume"]) == 0
+    assert main(["train", str(config), "--work-dir", str(trained), "--resume"]) == 0
     assert (trained / "iter_8.pth").read_bytes() == before
 
 
 def test_the_seed_can_be_given(config, trained, tmp_path):
     words = [str(config), "--work-dir", str(tmp_path / "other"), "--seed", "4"]
-    assert tool("train")(words) == 0
+    assert main(["train", *words]) == 0
     first, second = (
         load_checkpoint(f / "iter_8.pth")["model"] for f in (trained, tmp_path / "other")
     )
@@ -120,7 +91,7 @@ def test_a_bad_option_is_one_line(config, capsys):
 def test_a_loss_that_is_no_number_is_one_line_and_status_1(config, tmp_path, capsys):
     words = [str(config), "--work-dir", str(tmp_path / "out"), "--cfg-options", "model.poison=9"]
     told = refused(capsys, 1, words, "loss_colour is nan at step 4, samples [")
-    assert told.startswith("train.py: loss_colour")
+    assert told.startswith("ovdet train: loss_colour")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""tools/label.py: what it writes and how it refuses."""
-
-import importlib.util
-from pathlib import Path
+"""What writes and how it refuses."""
 
 import numpy as np
 import pytest
@@ -9,10 +6,10 @@ import torch
 from small_run import CONFIG, read_config
 from torch import nn
 
+from ovdet.cli import main
 from ovdet.registry import MODELS, build
 from ovdet.structures import Regions
 
-TOOL = Path(__file__).parents[2] / "tools" / "label.py"
 IMAGES = 7  # of the small run's data
 
 
@@ -32,14 +29,6 @@ class FirstWeightLabeler(nn.Module):
 
 
 @pytest.fixture
-def main():
-    spec = importlib.util.spec_from_file_location("label_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
-@pytest.fixture
 def weights(tmp_path):
     model = build(read_config().to_dict()["model"], "model")
     nn.init.constant_(model.linear.weight, 0.5)
@@ -53,10 +42,10 @@ def config(tmp_path, more=""):
     return str(path)
 
 
-def test_the_labeler_gets_the_trained_model_and_stored_pictures(main, tmp_path, weights, capsys):
+def test_the_labeler_gets_the_trained_model_and_stored_pictures(tmp_path, weights, capsys):
     path = config(tmp_path, '\nlabeler = dict(type="FirstWeightLabeler")\n')
     out = tmp_path / "prepared.npz"
-    assert main([path, weights, str(out), "--device", "cpu"]) == 0
+    assert main(["prepare", path, weights, str(out), "--device", "cpu"]) == 0
     assert capsys.readouterr().out == f"written to {out}\n"
     with np.load(out) as stored:
         assert len([key for key in stored.files if key.endswith(".boxes")]) == IMAGES
@@ -64,7 +53,8 @@ def test_the_labeler_gets_the_trained_model_and_stored_pictures(main, tmp_path, 
         assert stored["3.labels"].tolist() == [2]
 
 
-def test_a_config_without_a_labeler_is_told(main, tmp_path, weights, capsys):
-    assert main([config(tmp_path), weights, str(tmp_path / "a.npz"), "--device", "cpu"]) == 2
-    assert "label.py: the config must have an entry 'labeler'" in capsys.readouterr().err
+def test_a_config_without_a_labeler_is_told(tmp_path, weights, capsys):
+    words = [config(tmp_path), weights, str(tmp_path / "a.npz"), "--device", "cpu"]
+    assert main(["prepare", *words]) == 2
+    assert "ovdet prepare: the config must have an entry 'labeler'" in capsys.readouterr().err
     assert not (tmp_path / "a.npz").exists()

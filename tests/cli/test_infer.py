@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import json
 import subprocess
@@ -16,18 +15,12 @@ from safetensors.torch import save_file
 import ovdet.apis
 from ovdet.apis import Result
 from ovdet.apis.grounding import read_sentence
+from ovdet.cli import main
 from ovdet.data.panoptic import PanopticDataset
 from ovdet.data.semantic import SemanticDataset
 from ovdet.structures import InputError, Vocabulary
 
-TOOL = Path(__file__).parents[2] / "tools" / "infer.py"
-
-
-def load_tool():
-    spec = importlib.util.spec_from_file_location("infer_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+ROOT = Path(__file__).parents[2]
 
 
 class FakeModel:
@@ -65,9 +58,9 @@ def fake(monkeypatch):
 
 
 @pytest.fixture
-def infer(fake, tmp_path, monkeypatch):  # noqa: ARG001 - the tool finds the fake in its place
+def infer(fake, tmp_path, monkeypatch):  # noqa: ARG001 - the command finds the fake in its place
     monkeypatch.chdir(tmp_path)
-    return load_tool().main
+    return lambda words: main(["infer", *words])
 
 
 def paint(path, size=(20, 10), colour="red"):
@@ -156,14 +149,14 @@ def test_a_table_goes_with_the_names(infer, fake, capsys):
     assert asked[0].table.vectors.tolist() == np.eye(2, 4).tolist()
     capsys.readouterr()
     assert infer(["a.png", "--classes", "cat", "--table", "t.npy"]) == 2
-    told = "infer.py: t.npy: a table for 1 names must be [1, D], got [2, 4]\n"
+    told = "ovdet infer: t.npy: a table for 1 names must be [1, D], got [2, 4]\n"
     assert capsys.readouterr().err == told
     assert infer(["a.png", "--text", "a [cat]", "--table", "t.npy"]) == 2
 
 
 @pytest.fixture
 def segment(tmp_path, monkeypatch):
-    """Return a function that runs the tool with a segmentor on ``in/flag.png``."""
+    """Return a function that runs the command with a segmentor on ``in/flag.png``."""
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
     Image.fromarray(flag()[0]).save("in/flag.png")
@@ -172,7 +165,7 @@ def segment(tmp_path, monkeypatch):
     def segment(*arguments, made_for="semantic", classes=NAMES):
         Path("colours.py").write_text(CONFIG.format(task=made_for))
         model = ["--model", "colours.py", "--checkpoint", "colours.safetensors", "--device", "cpu"]
-        return load_tool().main(["in/flag.png", *model, "--classes", *classes, *arguments])
+        return main(["infer", "in/flag.png", *model, "--classes", *classes, *arguments])
 
     return segment
 
@@ -333,7 +326,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(infer, capsys, arguments, 
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
-    assert err.startswith("infer.py: ")
+    assert err.startswith("ovdet infer: ")
     assert len(err.splitlines()) == 1 + ("text.png" in arguments[1:])
     assert sorted(Path().rglob("*")) == before
 
@@ -393,20 +386,7 @@ def test_interruption_ends_quietly(infer, fake, capsys):
     paint(Path("a.png"))
     fake.detect = stop
     assert infer(["a.png", "--classes", "cat"]) == 130
-    assert capsys.readouterr().err == "infer.py: stopped\n"
-
-
-def test_help_imports_nothing_heavy():
-    code = (
-        "import runpy, sys\nsys.argv = ['infer.py', '--help']\n"
-        f"try:\n    runpy.run_path({str(TOOL)!r}, run_name='__main__')\n"
-        "except SystemExit as left:\n    assert left.code == 0\n"
-        "heavy = {'torch', 'numpy', 'PIL', 'cv2', 'mmengine'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--classes-file" in done.stdout
+    assert capsys.readouterr().err == "ovdet infer: stopped\n"
 
 
 def test_decoders_that_write_by_themselves_are_quiet(tmp_path):
@@ -417,8 +397,8 @@ def test_decoders_that_write_by_themselves_are_quiet(tmp_path):
     data = bytearray(path.read_bytes())
     data[8:200] = bytes(192)
     path.write_bytes(data)
-    command = [sys.executable, str(TOOL), str(path), "--classes", "cat"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "ovdet", "infer", str(path), "--classes", "cat"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 

@@ -11,7 +11,7 @@ from full_size import write_instances
 
 from ovdet.data.convert.coco_ov import COUNTS
 
-TOOL = Path(__file__).parents[2] / "tools" / "convert.py"
+ROOT = Path(__file__).parents[2]
 SECONDS, BYTES = 60, 3 * 2**30
 
 
@@ -25,13 +25,15 @@ def test_the_full_size_is_checked_in_time_and_memory(tmp_path):
     before = time.perf_counter()
     command = [
         sys.executable,
-        str(TOOL),
+        "-m",
+        "ovdet",
+        "convert",
         "coco-ov",
         str(tmp_path),
         str(tmp_path / "out"),
         "--check",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - before
     used = resource.getrusage(resource.RUSAGE_CHILDREN)  # this process had no other
     cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
