@@ -96,7 +96,10 @@ def _files(options: argparse.Namespace) -> list[Path]:
     if not files:
         raise InputError("name a folder of pictures, or --list FILE")
     made = options.out.absolute()
-    return [file for file in files if not file.absolute().is_relative_to(made)]
+    apart = [file for file in files if not file.absolute().is_relative_to(made)]
+    if not apart:
+        raise InputError(f"{options.out}: all pictures lie in it, name another folder for --out")
+    return apart
 
 
 def _threads(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ given to another; a picture that two workers died of is bad.
 import multiprocessing
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from ovdet.labelling.plan import Plan, Question
 from ovdet.structures import InputError
 
 _TRIES = 2  # workers that may die of a block before it is given up
-_PATIENCE = 5.0  # s for a worker to end by itself
+_PATIENCE = 5.0  # s for workers to end by themselves
 _HOPELESS = 5  # workers that may die one after the other with nothing done in between
 
 
@@ -154,8 +155,9 @@ class _Pool:
         """End all workers: what they have in hand was not written, so nothing is lost."""
         for worker in self._workers:
             worker.pipe.close()
+        until = time.monotonic() + _PATIENCE
         for worker in self._workers:
-            worker.process.join(_PATIENCE)
+            worker.process.join(max(0.0, until - time.monotonic()))
             worker.process.terminate()
             worker.process.join()
 

@@ -79,4 +79,4 @@ def test_what_was_written_into_the_folder_is_not_labelled(tmp_path, capsys, monk
     folder = paint(tmp_path / "in", 1)
     paint(folder / "out" / "yolo" / "images", 1)
     said = refused(capsys, f"{folder}/out/**/*.png", "--classes", "cat", "--out", folder / "out")
-    assert "no pictures to label" in said
+    assert "out: all pictures lie in it, name another folder" in said

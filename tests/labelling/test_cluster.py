@@ -51,5 +51,5 @@ def test_two_actors_of_ray_s_go_on_and_write_what_one_worker_here_writes(tmp_pat
 @pytest.mark.usefixtures("ray_finds_the_tests")
 def test_a_model_that_an_actor_cannot_load_is_one_line(tmp_path):
     plan = begin(tmp_path / "out", task_of(paint(tmp_path / "in", 1)), threads=1)
-    with pytest.raises(ChildProcessError, match="^Ray: no model for worker 0; what is done"):
+    with pytest.raises(ChildProcessError, match=r"^Ray: no model for worker 0; what is done"):
         list(label_on_ray(plan, [(0,)], Broken(), 1, "local"))
