@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "teach a model new classes from a few pictures, with a retention report"
-WHEN_STOPPED = "stopped; no model was written"
+WHEN_STOPPED = "stopped; where there are weights.safetensors, the model is whole"
 
 _HOW = ("head", "lora", "full")
 

@@ -10,6 +10,18 @@ from ovdet.structures import InputError
 RANK = 8
 
 
+def need_peft() -> None:
+    """Check that peft is there.
+
+    Raises:
+        ImportError: If it is not; the message says what to install.
+    """
+    try:
+        import peft  # noqa: F401
+    except ImportError as error:
+        raise ImportError('LoRA needs peft: pip install "ovdet[finetune]"') from error
+
+
 def add_adapters(model: nn.Module, wanted: Callable[[str], bool], rank: int = RANK) -> list[str]:
     """Put an adapter on each layer that may learn; nothing but the adapters asks for gradients.
 
@@ -28,10 +40,9 @@ def add_adapters(model: nn.Module, wanted: Callable[[str], bool], rank: int = RA
         ImportError: If peft is missing.
         InputError: If there is no such layer.
     """
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise ImportError('LoRA needs peft: pip install "ovdet[finetune]"') from error
+    need_peft()
+    from peft import LoraConfig, inject_adapter_in_model
+
     names = [name for name, layer in model.named_modules() if _fits(layer) and wanted(name)]
     if not names:
         raise InputError("LoRA finds no linear map and no convolution that learns in this model")

@@ -57,6 +57,8 @@ class Plan:
             raise InputError(f"keep must be in [0, 1], got {self.keep}")
         if self.steps is not None and self.steps < 1:
             raise InputError(f"steps must be at least 1, got {self.steps}")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed must be from 0 to 2**32 - 1, got {self.seed}")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise InputError(f"{self.out}: must be a folder to be made, or an empty one")
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from ovdet.apis import zoo
 from ovdet.apis.described import Described, read_described, save_model
 from ovdet.data.coco import CocoDataset
+from ovdet.finetuning.lora import need_peft
 from ovdet.finetuning.plan import Plan, folder_of
 from ovdet.finetuning.pupil import ROWS, blend
 from ovdet.finetuning.retention import (
@@ -44,6 +45,8 @@ def finetune(plan: Plan, say: Callable[[str], None] = print) -> HeldOut:
         ImportError: If ``plan.how`` is ``lora`` and peft is missing.
         OSError: If the folder cannot be written.
     """
+    if plan.how == "lora":
+        need_peft()  # told before anything is measured
     described = read_described(plan.model, plan.checkpoint)
     settings = described.settings
     learnt = without_sides(read_set(plan.data, folder_of(plan.data, plan.images), settings))

@@ -1,3 +1,6 @@
+import re
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -38,6 +41,12 @@ def test_adapters_change_nothing_until_they_learn_and_can_be_merged():
     merge_adapters(net)
     assert list(net.state_dict()) == names
     torch.testing.assert_close(net(x), learnt, rtol=1e-4, atol=1e-5)
+
+
+def test_without_peft_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ImportError, match=re.escape('pip install "ovdet[finetune]"')):
+        add_adapters(model(), lambda _: True)
 
 
 def test_a_layer_is_left_out_by_its_name_or_where_it_is_frozen():

@@ -17,6 +17,7 @@ def plan(tmp_path, **options):
         ({"how": "tail"}, "how must be one of ('head', 'lora', 'full'), got 'tail'"),
         ({"keep": 0.5}, "keep goes with how 'full', got it with 'head'"),
         ({"keep": 1.5, "how": "full"}, "keep must be in [0, 1], got 1.5"),
+        ({"seed": -1}, "seed must be from 0 to 2**32 - 1, got -1"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
     ],
 )
