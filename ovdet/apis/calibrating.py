@@ -79,9 +79,9 @@ def calibrate(labels: Vocabulary, judged: Judged) -> Vocabulary:
 def suggest(model: Model, classes: Classes) -> Vocabulary:
     """Return classes with thresholds that their names alone suggest; no picture is looked at.
 
-    A name that is closer to another one than names of this list usually are is the more easily
-    taken for it: from the model's threshold at the median likeness to the nearest name, the
-    threshold rises towards halfway between it and 1 at a likeness of 1.
+    A name that is closer to another one than two names of the list usually are is the more easily
+    taken for it: from the model's threshold, where the nearest name is no closer than the median
+    pair, the threshold rises to halfway between it and 1 at a likeness of 1.
 
     Args:
         model: Its text tower is asked.
@@ -92,11 +92,13 @@ def suggest(model: Model, classes: Classes) -> Vocabulary:
     """
     vocabulary = uncalibrated(as_vocabulary(classes))
     base = model.settings.threshold
-    nearest = np.zeros(len(vocabulary))
+    nearest, usual = np.zeros(len(vocabulary)), 0.0
     if len(vocabulary) > 1:
-        vectors = model.embed_text(vocabulary)
-        nearest = (vectors @ vectors.T).fill_diagonal_(-1).amax(dim=1).double().numpy()
-    usual = float(np.median(nearest))
+        vectors = model.embed_text(vocabulary).double()
+        likeness = (vectors @ vectors.T).numpy()
+        usual = float(np.median(likeness[np.triu_indices(len(likeness), 1)]))
+        np.fill_diagonal(likeness, -1)
+        nearest = likeness.max(axis=1)
     closer = np.clip((nearest - usual) / max(1 - usual, 1e-6), 0, 1)
     thresholds = tuple(round(float(v), 4) for v in base + (1 - base) / 2 * closer)
     return replace(vocabulary, thresholds=thresholds, basis=SUGGESTION)

@@ -117,10 +117,10 @@ def test_strange_classes_are_told(model, labelled):
 
 
 def test_a_suggestion_by_hand(model):
-    """Nearest likeness 0.6, 0.8, 0.8: the median is 0.8, none lies above; without elk both 0.6."""
-    assert suggest(model, NAMES).thresholds == (0.3, 0.3, 0.3)
-    VECTORS["emu"] = [0.0, 1.0]
-    found = suggest(model, [*NAMES, "emu"])  # 0.6, 0.8, 1, 1: median 0.9, elk and emu are alike
-    assert found.thresholds == (0.3, 0.3, 0.65, 0.65)
+    """Pairs are alike by 0, 0.6 and 0.8: from 0.6 at 0.3 on, 0.8 is half the way to 1."""
+    assert suggest(model, NAMES).thresholds == (0.3, 0.475, 0.475)
+    VECTORS["emu"] = [0.0, 1.0]  # as elk: pairs are 0, 0, 0.6, 0.8, 0.8 and 1, the median 0.7
+    found = suggest(model, [*NAMES, "emu"])
+    assert found.thresholds == (0.3, pytest.approx(0.3 + 0.35 / 3, abs=1e-4), 0.65, 0.65)
     assert (found.basis, found.temperature) == ("suggestion", 1.0)
     assert suggest(model, ["cat"]).thresholds == (0.3,)
