@@ -87,14 +87,13 @@ def run(options: argparse.Namespace) -> int:
     if len(files) == 1:
         with quiet_decoders():
             read_image(files[0])  # one bad picture is told before a model is loaded
-    model: Model | Tiled = load(
+    whole = load(
         options.model,
         checkpoint=options.checkpoint,
         device=options.device,
         offline=options.offline,
     )
-    if options.tile is not None:
-        model = Tiled(model, options.tile)
+    model = whole if options.tile is None else Tiled(whole, options.tile)
     report = answer_all(model, files, ask, options)
     for line in report.bad:
         complain(options.program, line)
@@ -148,8 +147,8 @@ def named(options: argparse.Namespace) -> "Vocabulary | Prompts | None":
     asked = options.classes or options.classes_file or options.table
     if asked or not str(options.model).startswith(MMDET):
         vocabulary = read_classes(options.classes, options.classes_file)
-    if options.table is not None:
-        vocabulary = read_table(options.table, vocabulary)
+        if options.table is not None:
+            vocabulary = read_table(options.table, vocabulary)
     return vocabulary
 
 

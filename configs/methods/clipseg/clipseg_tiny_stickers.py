@@ -53,7 +53,7 @@ model = dict(
         answers=dict(type="PixelAnswers", sigmoid=True),
     ),
 )
-# The decoder looks at all places at once: crops make it quick, and many questions are what it needs.
+# Crops are quick, as the decoder looks at all places at once; many questions are what it needs.
 cut = dict(type="ScaleJitter", low=1.5, high=2.2, size=96, pad=True)  # px; pictures have 160
 train = dict(
     dataset=dict(transforms=[dict(type="RandomFlip"), dict(type="ColorJitter"), cut]),
