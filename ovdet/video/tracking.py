@@ -96,5 +96,7 @@ def _byte_track() -> Any:
     try:
         from trackers import ByteTrackTracker
     except ImportError as error:
-        raise ImportError(f'identities need trackers: pip install "ovdet[track]" ({error})') from error
+        raise ImportError(
+            f'identities need trackers: pip install "ovdet[track]" ({error})'
+        ) from error
     return ByteTrackTracker

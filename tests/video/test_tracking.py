@@ -86,5 +86,7 @@ def test_what_is_refused(options, message):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "trackers", None)
-    with pytest.raises(ImportError, match=r'identities need trackers: pip install "ovdet\[track\]"'):
+    with pytest.raises(
+        ImportError, match=r'identities need trackers: pip install "ovdet\[track\]"'
+    ):
         Tracker(0.5, 10)
