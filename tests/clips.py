@@ -21,7 +21,7 @@ def write_clip(path, pictures, rate=RATE, codec="mp4v"):
     for picture in pictures:
         writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     writer.release()
-    return path
+    return Path(path)
 
 
 def moving(count=12):

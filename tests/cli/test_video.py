@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from blobs import NAMES, blob_model
-from clips import moving, spoil, write_clip
+from clips import moving, write_clip
 
 import ovdet.apis
 from ovdet.cli import main
@@ -54,9 +54,12 @@ def test_options(video, capsys):
 
 
 def test_bad_frames_are_told(video, capsys):
-    spoil("clip.mp4", "bad.mp4")
-    assert video("bad.mp4", "--classes", "red") == 0
-    assert "frames could not be read" in capsys.readouterr().err
+    whole = write_clip("whole.avi", moving(), codec="MJPG").read_bytes()
+    Path("cut.avi").write_bytes(whole[: len(whole) // 2])
+    assert video("cut.avi", "--classes", "red") == 0
+    out, err = capsys.readouterr()
+    assert err == f"video: {12 - len(lines('out/cut.jsonl')) // 2} frames could not be read\n"
+    assert "cut.avi -> out/cut.mp4, out/cut.jsonl" in out
 
 
 @pytest.mark.parametrize(
