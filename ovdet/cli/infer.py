@@ -120,8 +120,8 @@ def question(options: argparse.Namespace) -> "Callable[[Model, str, Pixels], Any
     asked = options.classes or options.classes_file or options.table
     if asked or not str(options.model).startswith(MMDET):
         vocabulary = read_classes(options.classes, options.classes_file)
-    if options.table is not None:
-        vocabulary = read_table(options.table, vocabulary)
+        if options.table is not None:
+            vocabulary = read_table(options.table, vocabulary)
     return lambda model, task, pixels: (
         model.detect(pixels, vocabulary, **given)
         if task == DETECT

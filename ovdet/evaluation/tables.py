@@ -97,8 +97,7 @@ def measure(
             ``numpy`` one to overlook classes.
     """
     check_backend(backend)
-    if backend == "hotcoco" and find_spec("hotcoco") is None:
-        backend = "numpy" if rules.federated else "pycocotools"
+    backend = find_backend(backend, federated=rules.federated)
     ignored = rules.federated and any(entry.get("ignore") for o in truth.objects for entry in o)
     if backend == "numpy" or kind == "boundary" or ignored:
         from ovdet.evaluation.matching import measure_plainly
@@ -129,6 +128,18 @@ def summarize(
             part = chosen if wanted.iou is None else chosen[wanted.iou]
             report[f"{group}/{name}"] = mean_known(part)
     return report
+
+
+def find_backend(backend: str, *, federated: bool) -> str:
+    """Return who serves where a back end was asked for: itself, or another if it is not installed.
+
+    Args:
+        backend: One of ``BACKENDS``.
+        federated: By LVIS's rules.
+    """
+    if backend == "hotcoco" and find_spec("hotcoco") is None:
+        return "numpy" if federated else "pycocotools"
+    return backend
 
 
 def check_backend(backend: str) -> None:
