@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import overload
+from typing import Any, overload
 
 import cv2
 import numpy as np
@@ -129,8 +129,12 @@ class Tiled:
         chosen = task or (INSTANCE if self.task == DETECT else self.task)
         if chosen != INSTANCE:
             raise InputError(f"tiles are for objects: ask for instance, not for {chosen}")
-        ask = partial(self.model.segment, classes=classes, task=chosen, threshold=threshold)
-        ask = partial(ask, top_k=top_k, batch_size=batch_size)
+        how: Any = {"threshold": threshold, "top_k": top_k, "batch_size": batch_size}
+
+        def ask(tiles: list[Source]) -> list[Result]:
+            found: list[Result] = self.model.segment(tiles, classes, chosen, **how)
+            return found
+
         return self._all(images, ask, top_k, batch_size)
 
     def _all(

@@ -148,8 +148,7 @@ def _watch(app: FastAPI, model: Model, metrics: Metrics) -> None:
         """Tell whether requests are taken."""
         stopping = app.state.door.stopping
         response.status_code = 503 if stopping else 200
-        status = "stopping" if stopping else "ok"
-        return Health(status=status, model=model.name, task=model.task)
+        return Health(status="stopping" if stopping else "ok", model=model.name, task=model.task)
 
     @app.get("/metrics", response_class=Response)
     async def figures() -> Response:

@@ -60,12 +60,14 @@ class Answers:
             vectors = self._model.embed_text(question.names or ()).double().numpy()
             # Seven places are what float32 holds of a unit vector.
             return [Embeddings(vectors=vectors.round(7).tolist())] * len(pictures)
-        how: dict[str, Any] = {"threshold": question.threshold, "batch_size": len(pictures)}
+        given: list[Any] = [pixels for pixels in pictures if pixels is not None]
+        names: Any = question.names
+        how: dict[str, Any] = {"threshold": question.threshold, "batch_size": len(given)}
         if question.what == DETECT:
             how |= {"top_k": question.top_k}
-            return [_detections(r) for r in self._model.detect(pictures, question.names, **how)]
+            return [_detections(r) for r in self._model.detect(given, names, **how)]
         how |= {"task": question.task, "top_k": question.top_k}
-        return [_segments(r) for r in self._model.segment(pictures, question.names, **how)]
+        return [_segments(r) for r in self._model.segment(given, names, **how)]
 
 
 def _detections(result: Result) -> Detections:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,7 +29,7 @@ class Metrics:
     def __init__(self, paths: tuple[str, ...], inside: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self._paths = frozenset(paths)
-        where = {"registry": self._registry}
+        where: Any = {"registry": self._registry}
         self._requests = Counter("ovdet_requests", "Requests answered", ["path", "status"], **where)
         self._seconds = Histogram(
             "ovdet_request_seconds", "From request to answer", ["path"], **where

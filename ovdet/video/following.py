@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from ovdet.apis.inputs import Classes, as_vocabulary
 from ovdet.apis.model import DETECT, Model
@@ -56,7 +57,7 @@ def follow(
     least = model.settings.threshold if threshold is None else threshold
     tracker = Tracker(least, frames.rate)
     vocabulary = None if classes is None else as_vocabulary(classes)
-    find = model.detect if model.task == DETECT else partial(model.segment, task=INSTANCE)
+    find: Any = model.detect if model.task == DETECT else partial(model.segment, task=INSTANCE)
     for frame in frames:
-        found = find(frame.pixels, vocabulary, threshold=least / 2, top_k=top_k)
+        found: Result = find(frame.pixels, vocabulary, threshold=least / 2, top_k=top_k)
         yield Followed(frame, *tracker.update(found, frame.time))

@@ -1,5 +1,6 @@
 import asyncio
 import concurrent.futures
+import json
 import time
 
 import pytest
@@ -119,33 +120,31 @@ def test_who_leaves_while_sending_is_let_go(detector):
     assert app.state.door.inside == 0
 
 
+async def ask(app, messages):
+    """Post to /detect; a message that can be called is waited for."""
+    waiting, sent = iter(messages), []
+
+    async def receive():
+        for message in waiting:
+            if not callable(message):
+                return message
+            await message()
+        return await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/detect", "query_string": b""}
+    scope |= {"headers": [(b"content-type", b"application/json")]}
+    await app(scope, receive, send)
+    return sent
+
+
 def test_who_leaves_while_waiting_is_not_answered(detector):
     """The first one occupies the model; the second leaves, and never reaches it."""
-    import json
-
     app = create_app(make(detector), ServerLimits(batch=1))
     body = json.dumps(ASKED).encode()
     detector.open.clear()
-
-    async def ask(messages):
-        waiting = iter(messages)
-
-        async def receive():
-            for message in waiting:
-                if callable(message):
-                    await message()
-                else:
-                    return message
-            await asyncio.Event().wait()
-
-        async def send(message):
-            sent.append(message)
-
-        sent = []
-        scope = {"type": "http", "method": "POST", "path": "/detect", "query_string": b""}
-        scope |= {"headers": [(b"content-type", b"application/json")]}
-        await app(scope, receive, send)
-        return sent
 
     async def until(holds):
         while not holds():
@@ -155,9 +154,9 @@ def test_who_leaves_while_waiting_is_not_answered(detector):
         await asyncio.sleep(0.05)
 
     async def run():
-        first = asyncio.ensure_future(ask([say(body)]))
+        first = asyncio.ensure_future(ask(app, [say(body)]))
         await until(detector.entered.is_set)
-        assert await ask([say(body), leave, {"type": "http.disconnect"}]) == []
+        assert await ask(app, [say(body), leave, {"type": "http.disconnect"}]) == []
         assert app.state.door.inside == 1
         detector.open.set()
         assert (await first)[0]["status"] == 200

@@ -151,7 +151,6 @@ def fuzz(operation, count):
 
         check()
     assert max(statuses) < 500
-    assert 200 in statuses
     assert 422 in statuses
     return statuses
 
@@ -162,4 +161,6 @@ def test_drawn_requests_never_fail(operation):
 
 @pytest.mark.slow
 def test_many_drawn_requests_never_fail(operation):
-    assert len(fuzz(operation, 520)) >= 500
+    statuses = fuzz(operation, 520)
+    assert len(statuses) >= 500
+    assert 200 in statuses

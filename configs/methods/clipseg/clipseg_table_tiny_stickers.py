@@ -7,7 +7,7 @@ A name that was not seen has a random row.
 
 _base_ = ["clipseg_tiny_stickers.py"]
 
-plain_text = dict(type="TextClasses", encoder={{_base_.text_tower}}, templates="single")
+plain_text = dict(type="TextClasses", encoder={{_base_.frozen_text}}, templates="single")
 rows = dict(
     type="LearntRows",
     text=plain_text,

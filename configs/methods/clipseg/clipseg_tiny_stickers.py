@@ -18,7 +18,7 @@ vit = dict(
     file="tiny-clip-vit.safetensors",
     prefix="image.tower.",
 )
-text_tower = dict(
+frozen_text = dict(
     type="Pretrained",
     module={{_base_.text_tower}},
     file="tiny-clip.safetensors",
@@ -31,7 +31,7 @@ model = dict(
     # tiny-clip's captions have few forms: one template is all it knows
     text=dict(
         type="ClipsegText",
-        encoder=text_tower,
+        encoder=frozen_text,
         templates="single",
         learnt="single",
         length=length,
