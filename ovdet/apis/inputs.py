@@ -1,11 +1,12 @@
 """What a user hands over, as a model takes it: pictures, class names, a device."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ovdet.apis.images import Pixels, Source, read_image
@@ -16,6 +17,8 @@ from ovdet.structures.prompts import Prompt, Prompts
 
 Classes = Sequence[str] | Sequence[str | Prompt] | Vocabulary | Prompts
 Sources = list[Source] | tuple[Source, ...]
+
+_AT_ONCE = 200_000  # px that pass a model together on the CPU
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,35 @@ class Picture:
     def to_sample(self) -> Sample:
         """Return the sample of the picture, at its own size."""
         return Sample(to_float(self.pixels), 0, self.file_name, self.size)
+
+
+Batch = list[tuple[Picture, Sample]]
+
+
+def passes(batch: Batch, device: torch.device) -> Iterator[Batch]:
+    """Yield the parts of a batch that pass a model together, in order, none empty.
+
+    A GPU takes the whole. A CPU is busy with one picture already, and feature maps beyond 32 MB
+    cost it more: they come fresh from the system each time, page by page.
+    """
+    if device.type != "cpu":
+        yield batch
+        return
+    part: Batch = []
+    size = 0
+    for picture, sample in batch:
+        pixels = sample.image.shape[1] * sample.image.shape[2]
+        if part and size + pixels > _AT_ONCE:
+            yield part
+            part, size = [], 0
+        part.append((picture, sample))
+        size += pixels
+    yield part
+
+
+def as_it_is(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 - a Transform
+    """Return the sample."""
+    return sample
 
 
 def load_picture(source: Source, place: int | None = None) -> Picture:

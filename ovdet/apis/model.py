@@ -12,12 +12,15 @@ from ovdet.apis.answers import Limits, as_result
 from ovdet.apis.grounding import read_sentence
 from ovdet.apis.images import Source
 from ovdet.apis.inputs import (
+    Batch,
     Classes,
     Picture,
     Sources,
+    as_it_is,
     as_prompts,
     as_vocabulary,
     load_picture,
+    passes,
     pick_device,
 )
 from ovdet.apis.panoptic import PanopticResult
@@ -31,7 +34,6 @@ from ovdet.ops.prompted import one_each
 from ovdet.structures import InputError, Sample, Vocabulary
 from ovdet.text import check_reader
 
-Batch = list[tuple[Picture, Sample]]
 T = TypeVar("T")
 
 DETECT = "detect"
@@ -91,7 +93,7 @@ class Model:
         self.settings = settings
         self.name = name
         self.precision = precision
-        self._resize = _as_it_is
+        self._resize = as_it_is
         if settings.short is not None:
             self._resize = Resize(settings.short, settings.max)
         self._questioner = Questioner(self.detector, self._sized, name)
@@ -400,9 +402,5 @@ class Model:
     def _work(self, pictures: list[Picture], work: Callable[[Batch], list[T]]) -> list[T]:
         kind, half = getattr(torch, self.precision), self.precision != PRECISIONS[0]
         with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=half):
-            return work([(p, self._sized(p.to_sample())) for p in pictures])
-
-
-def _as_it_is(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 - a Transform
-    """Return the sample."""
-    return sample
+            batch = [(p, self._sized(p.to_sample())) for p in pictures]
+            return [found for part in passes(batch, self.device) for found in work(part)]

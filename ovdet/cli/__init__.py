@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from ovdet.structures.memory import keep_freed_memory
+
 WRONG, STOPPED = 2, 130
 
 
@@ -56,6 +58,7 @@ def run(command: str, words: Sequence[str] | None = None, program: str | None = 
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PYTHONWARNINGS", "ignore:pkg_resources is deprecated")
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    keep_freed_memory()
     try:
         status: int = module.run(options)
     except (ValueError, OSError, ImportError) as error:
