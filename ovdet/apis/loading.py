@@ -68,7 +68,7 @@ def load(
     if str(model).startswith(_MMDET):
         return _load_mmdet(str(model), checkpoint, chosen, precision)
     folder = None if model is None else _folder(model, offline=offline)
-    _refuse_weights(model or zoo.DEFAULT, checkpoint)
+    _refuse_weights(folder or model or zoo.DEFAULT, checkpoint)
     if folder is not None:
         return _load_folder(folder, chosen, cache_dir, precision)
     ready = _load_config(model or zoo.DEFAULT, checkpoint, chosen, cache_dir, precision)

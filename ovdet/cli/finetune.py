@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """Learn, write the folder and print the report."""
     from ovdet.finetuning import Plan, finetune
 
-    given = {name: value for name, value in vars(options).items() if name != "command"}
+    given = {name: value for name, value in vars(options).items() if name != "program"}
     finetune(Plan(**given), lambda line: print(line, flush=True))
     print(f'{options.out}: ovdet infer photo.jpg --model {options.out} --classes "a new class"')
     return 0
