@@ -27,7 +27,7 @@ EXCUSED = {
     "ovdet infer photo.jpg --classes cat 'red car' --model owlv2-base": "fetches 620 MB",
 }
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
-_CALL = re.compile(r"^X(?:ovdet|tools/(\w+)\.py) ")
+_CALL = re.compile(r"^(?:torchrun .*?|\S*python )?(?:-m )?(?:\S*/)?(?:ovdet|tools/(\w+)\.py) ")
 
 
 def blocks(text):
@@ -102,8 +102,8 @@ def folder(tmp_path_factory):
         (folder / name).parent.mkdir(exist_ok=True)
         Image.effect_noise((96, 64), 60).convert("RGB").save(folder / name)
     (folder / "names.txt").write_text("cat\ndog\n")
-    (folder / ".venv/bin").mkdir(parents=True)
-    script = folder / ".venv/bin/ovdet"
+    (folder / "bin").mkdir()
+    script = folder / "bin" / "ovdet"
     script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m ovdet "$@"\n')
     script.chmod(0o755)
     return folder
@@ -129,7 +129,7 @@ def run_in_bash(line, folder):
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("there is no bash")
-    path = f"{folder / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     home = {"HOME": str(folder), "PATH": path, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [bash, "-c", line], env=os.environ | home, capture_output=True, text=True, check=False
