@@ -8,15 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from ovdet.apis import load
-from ovdet.apis.calibrating import calibrate, judge, suggest
-from ovdet.data.stickers import render_scene
-from ovdet.data.stickers.coco_json import CocoWriter
-from ovdet.data.stickers.split import ov_categories
-from ovdet.data.stickers.tracks import OV_SPEC
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 def main() -> int:
@@ -26,6 +18,9 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=120, help="pictures to measure on (120)")
     parser.add_argument("--seed", type=int, default=11, help="of the scenes (11)")
     options = parser.parse_args()
+    from ovdet.apis import load
+    from ovdet.apis.calibrating import calibrate, judge, suggest
+
     model = load("ovdet-tiny")
     least = model.settings.threshold
     with tempfile.TemporaryDirectory() as folder:
@@ -47,6 +42,14 @@ def main() -> int:
 
 def render(folder: Path, count: int, seed: int) -> tuple[Path, Path]:
     """Write scenes and their annotations; return the file and the folder."""
+    import numpy as np
+    from PIL import Image
+
+    from ovdet.data.stickers import render_scene
+    from ovdet.data.stickers.coco_json import CocoWriter
+    from ovdet.data.stickers.split import ov_categories
+    from ovdet.data.stickers.tracks import OV_SPEC
+
     categories = ov_categories()
     names = [category.name for category in categories]
     chance, writer = np.random.default_rng(seed), CocoWriter(categories)
