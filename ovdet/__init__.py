@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, load
+    from ovdet.apis import Model, PanopticResult, Result, SemanticResult, Tiled, load
     from ovdet.data.splits import vocabulary
     from ovdet.structures import InputError, Vocabulary
+    from ovdet.structures.prompts import Prompt, Prompts, Shown
     from ovdet.text import read_table
 
 __version__ = "0.1.0"
@@ -13,8 +14,12 @@ __all__ = [
     "InputError",
     "Model",
     "PanopticResult",
+    "Prompt",
+    "Prompts",
     "Result",
     "SemanticResult",
+    "Shown",
+    "Tiled",
     "Vocabulary",
     "__version__",
     "load",
@@ -27,8 +32,12 @@ _HOMES = {
     "InputError": "ovdet.structures",
     "Model": "ovdet.apis",
     "PanopticResult": "ovdet.apis",
+    "Prompt": "ovdet.structures.prompts",
+    "Prompts": "ovdet.structures.prompts",
     "Result": "ovdet.apis",
     "SemanticResult": "ovdet.apis",
+    "Shown": "ovdet.structures.prompts",
+    "Tiled": "ovdet.apis",
     "Vocabulary": "ovdet.structures",
     "load": "ovdet.apis",
     "read_table": "ovdet.text",

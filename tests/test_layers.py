@@ -23,6 +23,7 @@ LAYERS = {
     "engine": 6,
     "adapters": 6,
     "apis": 7,
+    "checkup": 8,
     "export": 8,
     "finetuning": 8,
     "labelling": 8,

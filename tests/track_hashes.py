@@ -17,6 +17,7 @@ SMALL = {
     "stickers-seg": {"train": 4, "val": 2},
     "stickers-phrases": {"train": 5, "val": 2},
     "stickers-bias": {"train": 16, "val": 4},
+    "stickers-new": {"train": 4, "val": 2},
 }
 
 

@@ -1,137 +1,17 @@
 #!/usr/bin/env python3
-"""Measure results of any library by a published protocol.
+"""``ovdet evaluate`` from a checkout: measure results of any library by a published protocol."""
 
-python tools/evaluate.py instances_val2017.json results.json --protocol coco --iou-type segm
-"""
-
-import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ovdet.evaluation.protocols import Answer, Question
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
+
+from ovdet.cli import run
 
 
 def main(words: list[str] | None = None) -> int:
-    """Measure; return the exit status."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout that was not installed
-    # Imported after parsing where it can be; the protocols themselves bring nothing heavy along.
-    from ovdet.evaluation.protocols import ask, find_protocol, headline
-    from ovdet.evaluation.scores import table
-
-    options = parse(words)
-    try:
-        question = read_question(options)
-        answer = ask(options.protocol, question)
-        kind = f" {question.kind}" if find_protocol(options.protocol).kinds else ""
-        print(
-            f"{options.protocol}{kind}: {headline(find_protocol(options.protocol), answer.figures)}"
-        )
-        for note in answer.notes:
-            print(f"note: {note}")
-        print("\n".join(table(answer.figures)))
-        if options.out:
-            for path in write(options, question, answer):
-                print(f"written to {path}")
-    except (ValueError, OSError) as error:
-        return fail(error, 2)
-    except KeyboardInterrupt:
-        return fail("stopped", 130)
-    return 0
-
-
-def parse(words: list[str] | None) -> argparse.Namespace:
-    """Return the command line's options."""
-    from ovdet.evaluation.protocols import ABSENT, PROTOCOLS
-    from ovdet.evaluation.results import KINDS
-    from ovdet.evaluation.tables import BACKENDS
-
-    known = "\n".join(f"  {name:12} {protocol.about}" for name, protocol in PROTOCOLS.items())
-    parser = argparse.ArgumentParser(
-        description="Measure results of any library by a published protocol.",
-        epilog=f"protocols:\n{known}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("truth", type=Path, metavar="GT.json", help="annotations, or a folder")
-    parser.add_argument("results", type=Path, metavar="RESULTS.json", help="results, or a folder")
-    parser.add_argument("--protocol", required=True, choices=PROTOCOLS, metavar="NAME")
-    parser.add_argument("--iou-type", choices=KINDS, help="what of a detection is compared; bbox")
-    parser.add_argument(
-        "--novel",
-        metavar="FILE_OR_@NAME",
-        help="a vocabulary that says which classes are novel; with label maps, which there are",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="also write the scores and a report"
-    )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures for the report")
-    parser.add_argument(
-        "--partial", action="store_true", help="leave out results of unknown images and classes"
-    )
-    parser.add_argument(
-        "--absent",
-        choices=ABSENT,
-        default="skip",
-        help="label maps: which classes without a pixel in the truth count; skip",
-    )
-    parser.add_argument(
-        "--last",
-        type=int,
-        metavar="CLASS",
-        help="label maps: this class, from 0 on, also takes all answers beyond it",
-    )
-    parser.add_argument("--backend", choices=BACKENDS, default="hotcoco", help="hotcoco")
-    return parser.parse_args(words)
-
-
-def read_question(options: argparse.Namespace) -> "Question":
-    """Return what is asked; a vocabulary is read only where the protocol or the user names one."""
-    from ovdet.evaluation.protocols import Question, find_protocol
-
-    protocol = find_protocol(options.protocol)
-    named = options.novel or protocol.vocabulary
-    vocabulary = None
-    if named:
-        from ovdet.data.splits import read_vocabulary
-
-        vocabulary = read_vocabulary(named)
-    return Question(
-        options.truth,
-        options.results,
-        options.iou_type or (protocol.kinds or ("bbox",))[0],
-        vocabulary,
-        options.partial,
-        options.backend,
-        classes=options.out is not None,
-        absent=options.absent,
-        last=options.last,
-    )
-
-
-def write(options: argparse.Namespace, question: "Question", answer: "Answer") -> list[Path]:
-    """Write the scores and, where detections were measured, a report; return the files."""
-    from ovdet.evaluation import write_report
-    from ovdet.evaluation.scores import write_scores
-
-    written = write_scores(options.out, options.protocol, question, answer)
-    if answer.truth is not None and answer.found is not None:
-        written += write_report(
-            options.out,
-            answer.truth,
-            answer.found,
-            question.kind,
-            options.images,
-            answer.novel_ids,
-            fixed=answer.fixed,
-        )
-    return written
-
-
-def fail(error: object, status: int) -> int:
-    """Say in one line what is wrong and return the exit status."""
-    print(f"evaluate.py: {' '.join(str(error).split())}", file=sys.stderr)
-    return status
+    """Run the command; return the exit status."""
+    return run("evaluate", words)
 
 
 if __name__ == "__main__":

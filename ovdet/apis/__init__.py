@@ -6,6 +6,7 @@ from ovdet.apis.model import Model
 from ovdet.apis.panoptic import PanopticResult, Segment
 from ovdet.apis.result import Found, Result
 from ovdet.apis.semantic import SemanticResult
+from ovdet.apis.tiling import Tiled
 
 __all__ = [
     "Found",
@@ -14,6 +15,7 @@ __all__ = [
     "Result",
     "Segment",
     "SemanticResult",
+    "Tiled",
     "load",
     "read_image",
 ]

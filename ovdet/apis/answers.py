@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ovdet.apis.coco import Rle
@@ -13,6 +14,7 @@ from ovdet.apis.result import Result
 from ovdet.apis.semantic import SemanticResult
 from ovdet.ops.masks import paste_rle
 from ovdet.ops.rle import encode_rle
+from ovdet.ops.scores import temper
 from ovdet.structures import InputError, Regions, Vocabulary
 
 Answer = Result | SemanticResult | PanopticResult
@@ -25,6 +27,9 @@ class Limits:
     Attributes:
         threshold: Least score, in [0, 1].
         top_k: Most objects a picture, at least 1.
+        thresholds: For each class its own least score, in place of ``threshold``; empty for none.
+        temperature: What the logits of scores are divided by, above 0, before they are compared
+            and shown.
 
     Raises:
         InputError: If a number is out of its range.
@@ -32,12 +37,27 @@ class Limits:
 
     threshold: float
     top_k: int
+    thresholds: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
             raise InputError(f"threshold must lie in [0, 1], got {self.threshold}")
         if self.top_k < 1:
             raise InputError(f"top_k must be at least 1, got {self.top_k}")
+
+    @property
+    def least(self) -> float:
+        """The score of the model itself below which nothing comes back, in [0, 1]."""
+        least = min(self.thresholds, default=self.threshold)
+        return float(temper(torch.tensor(least, dtype=torch.float64), 1 / self.temperature))
+
+    def kept(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Return which tempered scores [R] of classes [R] are high enough, bool."""
+        if not self.thresholds:
+            return scores >= self.threshold
+        least = torch.tensor(self.thresholds, dtype=scores.dtype, device=scores.device)
+        return scores >= least[labels]
 
 
 def as_result(picture: Picture, regions: Regions, vocabulary: Vocabulary, limits: Limits) -> Result:
@@ -48,10 +68,11 @@ def as_result(picture: Picture, regions: Regions, vocabulary: Vocabulary, limits
     """
     if regions.scores is None or regions.labels is None:
         raise InputError("the detector must give scores and labels, got regions without them")
-    order = regions.scores.argsort(descending=True, stable=True)[: limits.top_k]
-    order = order[regions.scores[order] >= limits.threshold]
+    tempered = temper(regions.scores, limits.temperature)
+    order = regions.scores.argsort(descending=True, stable=True)
+    order = order[limits.kept(tempered[order], regions.labels[order])][: limits.top_k]
     boxes, scores, labels = (
-        value[order].cpu() for value in (regions.boxes, regions.scores, regions.labels)
+        value[order].cpu() for value in (regions.boxes, tempered, regions.labels)
     )
     return Result(
         boxes=boxes.float().numpy(),

@@ -36,7 +36,7 @@ class CocoFile:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._categories = _categories(vocabulary)
+        self._categories = categories(vocabulary)
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
@@ -53,8 +53,7 @@ class CocoFile:
         image = {"id": image_id, "file_name": file_name, "width": width, "height": height}
         self._images.append(image)
         for record in records:
-            facts = {"id": len(self._annotations) + 1, "area": _area(record), "iscrowd": 0}
-            self._annotations.append({**record, **facts, "image_id": image_id})
+            self._annotations.append(annotation(record, len(self._annotations) + 1, image_id))
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``images``, ``annotations`` and ``categories``."""
@@ -73,6 +72,18 @@ class CocoFile:
         _write_json(path, self.to_dict())
 
 
+def annotation(record: dict[str, Any], number: int, image_id: int) -> dict[str, Any]:
+    """Return a COCO result as an annotation.
+
+    Args:
+        record: The result; its ``image_id`` is replaced.
+        number: The annotation's id.
+        image_id: The picture's id.
+    """
+    facts = {"id": number, "area": _area(record), "iscrowd": 0}
+    return {**record, **facts, "image_id": image_id}
+
+
 def _area(record: dict[str, Any]) -> float:
     if "segmentation" in record:
         return float(coco_mask.area(record["segmentation"]))
@@ -88,7 +99,7 @@ class PanopticFile:
     """
 
     def __init__(self, vocabulary: Vocabulary, things: Sequence[bool] = ()) -> None:
-        self._categories = _categories(vocabulary)
+        self._categories = categories(vocabulary)
         for category, thing in zip(self._categories, things, strict=bool(things)):
             category["isthing"] = int(thing)
         self._images: list[dict[str, Any]] = []
@@ -131,7 +142,8 @@ def encode_ids(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
     return np.stack([(ids >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)], axis=-1)
 
 
-def _categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+def categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """Return the categories of a vocabulary; ids are its ``category_ids``."""
     pairs = zip(vocabulary.category_ids, vocabulary.names, strict=True)
     return [{"id": category, "name": name} for category, name in pairs]
 

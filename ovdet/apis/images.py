@@ -4,6 +4,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ Source = str | Path | Image.Image | NDArray[Any] | Tensor
 
 # Formats that name themselves in their first bytes. EPS is left out (it starts Ghostscript), and
 # so is TGA (any bytes may pass for it).
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "ICO")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "ICO")
 MAX_PIXELS = 178_956_970  # Pillow's own bound for a decompression bomb: 0.5 GB of RGB
 
 # What Pillow's decoders raise on bytes that lie; each family was met by the fuzz test or stands
@@ -76,29 +77,38 @@ def read_image(source: Source, name: str = "") -> Pixels:
     )
 
 
-def decode_image(data: bytes, name: str) -> Pixels:
+def decode_image(
+    data: bytes, name: str, *, most: int = MAX_PIXELS, formats: Sequence[str] = FORMATS
+) -> Pixels:
     """Decode the bytes of a picture file; see ``read_image``.
 
+    Args:
+        data: The file.
+        name: What messages call it.
+        most: Most pixels of a picture that is decoded; of what declares more only the header is
+            read.
+        formats: Those of Pillow's formats that are tried.
+
     Raises:
-        InputError: If the bytes are not a whole picture.
+        InputError: If the bytes are not a whole picture of these formats, or it is too large.
     """
     if not data:
         raise InputError(f"{name}: is empty, a picture was expected")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's hints on odd metadata are not for the user
-            image = Image.open(io.BytesIO(data), formats=_known_formats())
+            image = Image.open(io.BytesIO(data), formats=_known_formats(tuple(formats)))
     except UnidentifiedImageError as error:
         raise InputError(f"{name}: is not a picture that can be read") from error
     except _BROKEN as error:
         raise InputError(f"{name}: is not a readable picture: {_reason(error)}") from error
-    return _from_pillow(image, name)
+    return _from_pillow(image, name, most)
 
 
 @cache
-def _known_formats() -> tuple[str, ...]:
+def _known_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
     Image.init()  # older Pillows know no AVIF
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
+    return tuple(name for name in formats if name in Image.OPEN)
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
@@ -109,12 +119,12 @@ def _read_bytes(path: Path, name: str) -> bytes:
         raise InputError(f"{name}: cannot be read: {reason}") from error
 
 
-def _from_pillow(image: Image.Image, name: str) -> Pixels:
+def _from_pillow(image: Image.Image, name: str, most: int = MAX_PIXELS) -> Pixels:
     width, height = image.size
     if width < 1 or height < 1:
         raise InputError(f"{name}: must have at least one pixel, got {width} x {height}")
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{name}: has {width} x {height} pixels, at most {MAX_PIXELS} are read")
+    if width * height > most:
+        raise InputError(f"{name}: has {width} x {height} pixels, at most {most} are read")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ovdet.apis import zoo
+from ovdet.apis.described import is_saved, read_described
 from ovdet.apis.fetching import fetch_detector
 from ovdet.apis.inputs import pick_device
 from ovdet.apis.model import PRECISIONS, Model, Settings
@@ -33,13 +34,14 @@ def load(
     """Load a detector or a segmentor.
 
     Args:
-        model: A name in the zoo, a config file, or a folder in transformers' format (config.json
-            and safetensors); or two of them as ``A+B``: a detector A whose boxes B, a folder of
-            SAM, SAM 2 or SAM 3, turns into masks, or masks that a folder A (Mask2Former,
-            MaskFormer, OneFormer) proposes and a file or folder B of a CLIP names. A model that
-            others have released (``owlv2-base``) is fetched into the cache at first. A config of
-            mmdet's is ``mmdet:FILE.py``, or ``mmdet::folder/file.py`` if mmdet brings it along.
-            ``ovdet-tiny``, the small model that comes with ovdet, when None.
+        model: A name in the zoo, a config file, a folder that ``ovdet finetune`` wrote, or one in
+            transformers' format (config.json and safetensors); or two of them as ``A+B``: a
+            detector A whose boxes B, a folder of SAM, SAM 2 or SAM 3, turns into masks, or masks
+            that a folder A (Mask2Former, MaskFormer, OneFormer) proposes and a file or folder B of
+            a CLIP names. A model that others have released (``owlv2-base``) is fetched into the
+            cache at first. A config of mmdet's is ``mmdet:FILE.py``, or
+            ``mmdet::folder/file.py`` if mmdet brings it along. ``ovdet-tiny``, the small model
+            that comes with ovdet, when None.
         checkpoint: Weights for a config file (``.pth`` or ``.safetensors``); a zoo model brings
             its own, and a config that trains nothing (``train = None``) needs none. Of ``A+B`` it
             is A's.
@@ -66,8 +68,8 @@ def load(
     if str(model).startswith(_MMDET):
         return _load_mmdet(str(model), checkpoint, chosen, precision)
     folder = None if model is None else _folder(model, offline=offline)
+    _refuse_weights(folder or model or zoo.DEFAULT, checkpoint)
     if folder is not None:
-        _refuse_weights(folder, checkpoint)
         return _load_folder(folder, chosen, cache_dir, precision)
     ready = _load_config(model or zoo.DEFAULT, checkpoint, chosen, cache_dir, precision)
     if model is None:
@@ -88,19 +90,13 @@ def _load_config(
 ) -> Model:
     # The engine brings mmengine's runner along, which takes a second to import.
     from ovdet.engine.checkpoints import load_weights
-    from ovdet.engine.config import load_config
 
-    config, weights, name = _files(model, checkpoint)
-    facts = load_config(config).to_dict()
-    if "model" not in facts:
-        raise InputError(f"{config}: must describe a model under the key 'model'")
-    if weights is None and facts.get("train", {}) is not None:
-        raise InputError(f"{config}: a config needs its weights, give checkpoint=FILE too")
-    detector = _build(facts["model"], config)
-    if weights is not None:
-        load_weights(detector, weights)
+    described = read_described(model, checkpoint)
+    detector = _build(described.facts["model"], described.config)
+    if described.weights is not None:
+        load_weights(detector, described.weights)
     _keep_text(detector, cache_dir)
-    return Model(detector, _settings(facts, config), device, name, precision)
+    return Model(detector, described.settings, device, described.name, precision)
 
 
 def _build(facts: Any, config: Path) -> Any:
@@ -131,7 +127,9 @@ def _load_pair(
 
 
 def _folder(model: str | Path, *, offline: bool) -> Path | None:
-    """Return the folder that a model is loaded from; None for configs and the zoo's own models."""
+    """Return the folder of another's model; None for configs, the zoo's and our own folders."""
+    if is_saved(model):
+        return None
     if Path(model).is_dir():
         return Path(model)
     if Path(model).suffix == ".py":
@@ -167,34 +165,7 @@ def _load_mmdet(
 def _keep_text(module: Any, cache_dir: str | Path | None) -> None:
     """Have a model's text kept in a folder of the caller's, where it keeps any."""
     slot: Any = getattr(module, "text", None)
+    while hasattr(slot, "text"):  # learnt vectors of some names stand before it
+        slot = slot.text
     if cache_dir is not None and hasattr(slot, "bank"):
         slot.bank = Bank(slot.encoder, slot.bank.templates, cache_dir)
-
-
-def _files(model: str | Path, checkpoint: str | Path | None) -> tuple[Path, Path | None, str]:
-    """Return the config, the weights if any, and the name of what was asked for."""
-    if Path(model).suffix != ".py":
-        if checkpoint is not None:
-            raise InputError(f"checkpoint goes with a config file, got the zoo's {str(model)!r}")
-        entry = zoo.find(str(model))
-        if isinstance(entry, zoo.Release):
-            raise RuntimeError("released models are loaded from their folders")
-        entry.check()
-        return entry.config, entry.weights, entry.name
-    return Path(model), None if checkpoint is None else Path(checkpoint), Path(model).stem
-
-
-def _settings(config: Any, path: Path) -> Settings:
-    try:
-        return Settings(**_measured(config) | config.get("predict", {}))
-    except TypeError as error:
-        raise InputError(f"{path}: predict: {error}") from error
-
-
-def _measured(config: Any) -> dict[str, int]:
-    """Return the size at which a config measures, where it scales pictures keeping their shape."""
-    dataset = (config.get("val") or {}).get("dataset") or {}
-    for change in dataset.get("transforms", ()):
-        if change.get("type") == "Resize":
-            return {"short": change["short"], "max": change["longest"]}
-    return {}

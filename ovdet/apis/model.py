@@ -11,21 +11,35 @@ from torch import Tensor
 from ovdet.apis.answers import Limits, as_result
 from ovdet.apis.grounding import read_sentence
 from ovdet.apis.images import Source
-from ovdet.apis.inputs import Classes, Picture, Sources, as_vocabulary, load_picture, pick_device
+from ovdet.apis.inputs import (
+    Batch,
+    Classes,
+    Picture,
+    Sources,
+    as_it_is,
+    as_prompts,
+    as_vocabulary,
+    load_picture,
+    passes,
+    pick_device,
+)
 from ovdet.apis.panoptic import PanopticResult
+from ovdet.apis.prompting import Question, Questioner
 from ovdet.apis.result import Result
 from ovdet.apis.segmenting import INSTANCE, Asked, answer, choose_task
 from ovdet.apis.semantic import SemanticResult
 from ovdet.data.transforms import Resize, Transform
 from ovdet.ops import unit_norm
+from ovdet.ops.prompted import one_each
 from ovdet.structures import InputError, Sample, Vocabulary
 from ovdet.text import check_reader
 
-Batch = list[tuple[Picture, Sample]]
 T = TypeVar("T")
 
 DETECT = "detect"
 PRECISIONS = ("float32", "bfloat16", "float16")
+EVERYTHING = "@large"
+_NAMES = 8  # for each place wanted; so many names may find it
 _TOP = 100  # most objects a picture when the caller says nothing
 
 
@@ -79,9 +93,10 @@ class Model:
         self.settings = settings
         self.name = name
         self.precision = precision
-        self._resize = _as_it_is
+        self._resize = as_it_is
         if settings.short is not None:
             self._resize = Resize(settings.short, settings.max)
+        self._questioner = Questioner(self.detector, self._sized, name)
 
     def to(self, device: str) -> "Model":
         """Move the model to another device and return it.
@@ -91,12 +106,23 @@ class Model:
         """
         self.device = pick_device(device)
         self.detector.to(self.device)
+        self._questioner.forget()
         return self
 
     @property
     def task(self) -> str:
         """What the model is made for: ``detect``, or a segmentor's own task."""
         return str(self.detector.task) if hasattr(self.detector, "segment") else DETECT
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width, px, with which a picture goes into the network.
+
+        Pictures that share them do not pad one another, so their answers are the same whether they
+        go in together or one by one.
+        """
+        if self.settings.short is None:
+            return height, width
+        return Resize(self.settings.short, self.settings.max).size_of(height, width)
 
     @overload
     def detect(
@@ -133,9 +159,10 @@ class Model:
             images: One picture or a list of them; see ``ovdet.apis.images.read_image``.
             classes: Names in plain words, at least one, or a vocabulary (``ovdet.read_table`` gives
                 one that brings its embeddings), or the name of a published one as ``"@lvis-v1"``;
-                they come back as labels exactly as given. None: all that a model of closed classes
-                knows.
-            threshold: Least score, in [0, 1]; the model's own when None.
+                they come back as labels exactly as given. Or ``ovdet.Prompts``, or a list with
+                ``ovdet.Prompt`` among the names. None: all that a model of closed classes knows.
+            threshold: Least score, in [0, 1]; when None the classes' own, where their vocabulary
+                has been calibrated, else the model's.
             top_k: Most objects a picture, at least 1.
             batch_size: Pictures that pass the model together, at least 1.
 
@@ -145,23 +172,67 @@ class Model:
         Raises:
             InputError: If a picture cannot be read, a name is blank or stands twice, there is no
                 name, a model of closed classes does not know it, a table is of another text tower
-                or the model takes none, a number is out of its range, or the model is a segmentor.
+                or the model takes none, it cannot look at a prompt's pictures, a number is out of
+                its range, or the model is a segmentor.
         """
+        self._refuse_segmentor("detect")
+        question = self._question(classes)
+        limits = self._limits(threshold, top_k, question.labels)
+        return self._in_batches(
+            images, batch_size, lambda batch: self._find(batch, question, limits)
+        )
+
+    def discover(
+        self,
+        images: Source | Sources,
+        classes: Classes = EVERYTHING,
+        *,
+        threshold: float | None = None,
+        top_k: int = _TOP,
+        batch_size: int = 8,
+    ) -> Result | list[Result]:
+        """Name whatever is in pictures: each place once, by the best of very many names.
+
+        Args:
+            images: As for :meth:`detect`.
+            classes: Where the names come from: those of LVIS, Objects365 and Open Images together
+                unless others are given.
+            threshold: As for :meth:`detect`.
+            top_k: As for :meth:`detect`.
+            batch_size: As for :meth:`detect`.
+
+        Returns:
+            As for :meth:`detect`.
+
+        Raises:
+            InputError: As for :meth:`detect`.
+        """
+        self._refuse_segmentor("discover")
+        question = self._question(classes)
+        limits = self._limits(threshold, top_k, question.labels)
+        return self._in_batches(
+            images, batch_size, lambda batch: self._find(batch, question, limits, names=_NAMES)
+        )
+
+    def _refuse_segmentor(self, way: str) -> None:
         if self.task != DETECT:
-            raise InputError(f"{self.name} is a segmentor: ask it with segment(), not detect()")
-        vocabulary, limits = self._vocabulary(classes), self._limits(threshold, top_k)
+            raise InputError(f"{self.name} is a segmentor: ask it with segment(), not {way}()")
 
-        def detect(batch: Batch) -> list[Result]:
-            found = self.detector.predict(
-                [sample for _, sample in batch],
-                vocabulary,
-                threshold=limits.threshold,
-                top_k=limits.top_k,
-            )
-            pairs = zip(batch, found, strict=True)
-            return [as_result(p, r, vocabulary, limits) for (p, _), r in pairs]
-
-        return self._in_batches(images, batch_size, detect)
+    def _find(
+        self, batch: Batch, question: Question, limits: Limits, names: int = 0
+    ) -> list[Result]:
+        """Return what is found; with ``names``, so many are looked at for each that is wanted."""
+        found = self.detector.predict(
+            [sample for _, sample in batch],
+            question.asked,
+            threshold=limits.least,
+            top_k=question.count(limits.top_k) * (names or 1),
+        )
+        found = [question.regions(regions) for regions in found]
+        if names:
+            found = [one_each(regions) for regions in found]
+        pairs = zip(batch, found, strict=True)
+        return [as_result(p, r, question.labels, limits) for (p, _), r in pairs]
 
     @overload
     def segment(
@@ -227,12 +298,12 @@ class Model:
         chosen = choose_task(self.detector, self.name, task)
         if chosen != INSTANCE and (threshold is not None or top_k is not None):
             raise InputError(f"threshold and top_k are of the task instance, got them for {chosen}")
-        vocabulary = self._vocabulary(classes)
-        limits = self._limits(threshold, _TOP if top_k is None else top_k)
+        question = self._question(classes)
+        limits = self._limits(threshold, _TOP if top_k is None else top_k, question.labels)
         return self._in_batches(
             images,
             batch_size,
-            lambda batch: answer(self.detector, chosen, batch, vocabulary, limits),
+            lambda batch: answer(self.detector, chosen, batch, question, limits),
         )
 
     def ground(
@@ -264,7 +335,8 @@ class Model:
         """
         if not hasattr(self.detector, "ground"):
             raise InputError(f"{self.name} is asked for names, it cannot read a sentence")
-        sentence, limits = read_sentence(text), self._limits(threshold, top_k)
+        sentence = read_sentence(text)
+        limits = self._limits(threshold, top_k, sentence.vocabulary)
 
         def ground(batch: Batch) -> list[Result]:
             found = self.detector.ground([sentence.ask(sample) for _, sample in batch])
@@ -297,8 +369,21 @@ class Model:
             raise InputError(f"{self.name} finds what it is asked for: give it classes")
         return own
 
-    def _limits(self, threshold: float | None, top_k: int) -> Limits:
-        return Limits(self.settings.threshold if threshold is None else threshold, top_k)
+    def _question(self, classes: Classes | None) -> Question:
+        prompts = None if classes is None else as_prompts(classes)
+        if prompts is None:
+            return Question.of(self._vocabulary(classes))
+        return self._questioner.ask(prompts)
+
+    def _limits(self, threshold: float | None, top_k: int, labels: Vocabulary) -> Limits:
+        """Return the caller's limits; without a threshold those of the classes, or the model's."""
+        if threshold is not None:
+            return Limits(threshold, top_k, temperature=labels.temperature)
+        own = self.settings.threshold
+        return Limits(own, top_k, labels.thresholds, labels.temperature)
+
+    def _sized(self, sample: Sample) -> Sample:
+        return self._resize(sample, np.random.default_rng(0))  # resizing draws nothing
 
     def _in_batches(
         self, images: Source | Sources, size: int, work: Callable[[Batch], list[T]]
@@ -315,12 +400,7 @@ class Model:
         return results
 
     def _work(self, pictures: list[Picture], work: Callable[[Batch], list[T]]) -> list[T]:
-        rng = np.random.default_rng(0)  # resizing draws nothing
         kind, half = getattr(torch, self.precision), self.precision != PRECISIONS[0]
         with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=half):
-            return work([(p, self._resize(p.to_sample(), rng)) for p in pictures])
-
-
-def _as_it_is(sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG001 - a Transform
-    """Return the sample."""
-    return sample
+            batch = [(p, self._sized(p.to_sample())) for p in pictures]
+            return [found for part in passes(batch, self.device) for found in work(part)]

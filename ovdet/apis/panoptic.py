@@ -14,6 +14,7 @@ from scipy import ndimage
 from ovdet.apis.coco import PanopticFile, encode_ids
 from ovdet.apis.draw import Colour, class_colour
 from ovdet.apis.images import Pixels
+from ovdet.apis.interchange import to_html
 from ovdet.apis.legend import with_legend
 from ovdet.apis.overlay import overlay
 from ovdet.apis.saving import save_picture, save_png
@@ -184,6 +185,10 @@ class PanopticResult:
             }
             records.append(record)
         return records
+
+    def _repr_html_(self) -> str:
+        """Return what Jupyter shows: the coloured picture and the table, nothing from outside."""
+        return to_html(self.plot(), self.table())
 
     def table(self) -> str:
         """Return the segments as lines of text: name, share of the picture, box."""

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from ovdet.apis import interchange
 from ovdet.apis.coco import CocoFile, Mask, Rle, decode_mask, text_counts
 from ovdet.apis.draw import draw
 from ovdet.apis.images import Pixels
+from ovdet.apis.interchange import LabelStudio
 from ovdet.apis.saving import save_picture
 from ovdet.apis.table import table
 from ovdet.structures import InputError, Vocabulary
@@ -178,34 +179,32 @@ class Result:
         return records
 
     def to_supervision(self) -> Any:
-        """Return ``supervision.Detections`` with the names under ``data["class_name"]``.
-
-        Raises:
-            ImportError: If the package supervision is not installed.
-        """
-        from supervision import Detections
-
-        return Detections(
-            xyxy=self.boxes.copy(),
-            mask=self.masks,
-            confidence=self.scores.copy(),
-            class_id=self.class_ids.astype(int),
-            data={"class_name": np.array(self.labels, dtype=np.str_)},
-        )
+        """Return ``supervision.Detections``; see ``interchange.to_supervision``."""
+        return interchange.to_supervision(self)
 
     def to_transformers(self) -> dict[str, Any]:
-        """Return what transformers' zero-shot detectors give for one picture.
+        """Return tensors as transformers' zero-shot detectors; see ``interchange``."""
+        return interchange.to_transformers(self)
 
-        Returns:
-            ``scores`` [N], ``labels`` [N] and ``boxes`` [N, 4] (xyxy, px) as tensors, and
-            ``text_labels``, N names.
-        """
-        return {
-            "scores": torch.from_numpy(self.scores.copy()),
-            "labels": torch.from_numpy(self.class_ids.copy()),
-            "boxes": torch.from_numpy(self.boxes.copy()),
-            "text_labels": self.labels,
-        }
+    def to_pipeline(self) -> list[dict[str, Any]]:
+        """Return dicts as transformers' zero-shot pipeline does; see ``interchange``."""
+        return interchange.to_pipeline(self)
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame``, one row an object; see ``interchange.to_pandas``."""
+        return interchange.to_pandas(self)
+
+    def to_fiftyone(self) -> Any:
+        """Return ``fiftyone.Detections``; see ``interchange.to_fiftyone``."""
+        return interchange.to_fiftyone(self)
+
+    def to_labelstudio(self, **how: Unpack[LabelStudio]) -> dict[str, Any]:
+        """Return a task of Label Studio with its prediction; see ``interchange.to_labelstudio``."""
+        return interchange.to_labelstudio(self, **how)
+
+    def _repr_html_(self) -> str:
+        """Return what Jupyter shows: the annotated picture and the table, nothing from outside."""
+        return interchange.to_html(self.plot(), self.table())
 
     def table(self) -> str:
         """Return what was found as lines of text: name, score, box."""

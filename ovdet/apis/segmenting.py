@@ -4,7 +4,8 @@ from typing import Any, TypedDict
 
 from ovdet.apis.answers import Answer, Limits, as_panoptic, as_result, as_semantic
 from ovdet.apis.inputs import Picture
-from ovdet.structures import InputError, Sample, Vocabulary
+from ovdet.apis.prompting import Question
+from ovdet.structures import InputError, Sample
 
 SEMANTIC, INSTANCE, PANOPTIC = "semantic", "instance", "panoptic"
 
@@ -36,7 +37,7 @@ def answer(
     module: Any,
     task: str,
     pictures: list[tuple[Picture, Sample]],
-    vocabulary: Vocabulary,
+    question: Question,
     limits: Limits,
 ) -> list[Answer]:
     """Ask a segmentor, or a detector for its masks; return one result a picture.
@@ -45,27 +46,34 @@ def answer(
         module: What ``choose_task`` was asked about.
         task: What that gave.
         pictures: B pictures with the samples that go into the network.
-        vocabulary: The classes.
+        question: The classes.
         limits: Which objects come back where the task is ``instance``.
 
     Raises:
-        InputError: If the module finds boxes without masks.
+        InputError: If the module finds boxes without masks, or is asked for segments by prompts of
+            several words.
     """
-    samples = [sample for _, sample in pictures]
+    samples, vocabulary = [sample for _, sample in pictures], question.asked
+    if task == PANOPTIC and question.rows is not None:
+        raise InputError(
+            "panoptic takes plain names: prompts are for detect, instance and semantic"
+        )
     if not hasattr(module, "segment"):
-        found = module.predict(samples, vocabulary, threshold=limits.threshold, top_k=limits.top_k)
+        top = question.count(limits.top_k)
+        found = module.predict(samples, vocabulary, threshold=limits.least, top_k=top)
     else:
         found = module.segment(samples, vocabulary, task)
     pairs = [(picture, one) for (picture, _), one in zip(pictures, found, strict=True)]
     if task == SEMANTIC:
-        return [as_semantic(picture, one, vocabulary) for picture, one in pairs]
+        maps = ((picture, question.label_map(one)) for picture, one in pairs)
+        return [as_semantic(picture, one, question.labels) for picture, one in maps]
     if task == PANOPTIC:
         things = module.things(vocabulary)
         return [as_panoptic(picture, one, vocabulary, things) for picture, one in pairs]
-    return [_objects(picture, one, vocabulary, limits) for picture, one in pairs]
+    return [_objects(picture, one, question, limits) for picture, one in pairs]
 
 
-def _objects(picture: Picture, found: Any, vocabulary: Vocabulary, limits: Limits) -> Answer:
+def _objects(picture: Picture, found: Any, question: Question, limits: Limits) -> Answer:
     if found.masks is None:
         raise InputError("the model finds boxes without masks: ask it with detect()")
-    return as_result(picture, found, vocabulary, limits)
+    return as_result(picture, question.regions(found), question.labels, limits)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ovdet.apis.draw import class_colour
 from ovdet.apis.images import Pixels
+from ovdet.apis.interchange import to_html
 from ovdet.apis.legend import with_legend
 from ovdet.apis.overlay import overlay
 from ovdet.apis.saving import save_picture, save_png
@@ -108,6 +109,10 @@ class SemanticResult:
             raise InputError(f"a label map must have at most {_WORD} classes, got {classes}")
         none, kind = (_BYTE, "uint8") if classes <= _BYTE else (_WORD, "uint16")
         save_png(Path(path), np.where(self.labels == IGNORED, none, self.labels).astype(kind))
+
+    def _repr_html_(self) -> str:
+        """Return what Jupyter shows: the coloured picture and the table, nothing from outside."""
+        return to_html(self.plot(), self.table())
 
     def table(self) -> str:
         """Return the classes as lines of text: name, share of the picture, pixels."""

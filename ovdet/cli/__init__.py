@@ -1,8 +1,9 @@
 """The command ``ovdet``: one module a sub-command, none imported before it is asked for.
 
-A sub-command ``x`` is ``ovdet/cli/x.py`` with ``SUMMARY`` (a line of help), ``add_arguments(parser)``
-and ``run(options)``, which returns the exit status: 0, or 1 where a part failed. Its docstring is
-the help's text. No module imports torch, or anything slow, before ``run``.
+A sub-command ``x`` is ``ovdet/cli/x.py`` with ``SUMMARY`` (a line of help),
+``add_arguments(parser)`` and ``run(options)``, which returns the exit status: 0, or 1 where a part
+failed. Its docstring is the help's text; ``options.program`` is what its messages begin with. No
+module imports torch, or anything slow, before ``run``.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
+
+from ovdet.structures.memory import keep_freed_memory
 
 WRONG, STOPPED = 2, 130
 
@@ -35,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = list(sys.argv[1:] if words is None else words)
     if asked and asked[0] in names():
         return run(asked[0], asked[1:], f"ovdet {asked[0]}")
-    _whole().parse_args(asked or ["--help"])
+    whole().parse_args(asked or ["--help"])
     return WRONG  # not reached: without a sub-command the parser leaves
 
 
@@ -55,6 +58,7 @@ def run(command: str, words: Sequence[str] | None = None, program: str | None = 
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PYTHONWARNINGS", "ignore:pkg_resources is deprecated")
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    keep_freed_memory()
     try:
         status: int = module.run(options)
     except (ValueError, OSError, ImportError) as error:
@@ -81,10 +85,16 @@ def parser_of(module: Any, program: str) -> Parser:
     form = argparse.RawDescriptionHelpFormatter
     parser = Parser(prog=program, description=module.__doc__, formatter_class=form)
     module.add_arguments(parser)
+    parser.set_defaults(program=program)
     return parser
 
 
-def _whole() -> Parser:
+def whole(*, deep: bool = False) -> Parser:
+    """Return the parser of ``ovdet`` itself.
+
+    Args:
+        deep: With the options of every sub-command, which completion wants; else their names alone.
+    """
     import ovdet
 
     parser = Parser(prog="ovdet", description="Name any classes, get boxes and masks.")
@@ -92,5 +102,7 @@ def _whole() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in names():
         module = importlib.import_module(f"ovdet.cli.{name}")
-        commands.add_parser(name, help=module.SUMMARY, add_help=False)
+        command = commands.add_parser(name, help=module.SUMMARY, add_help=deep)
+        if deep:
+            module.add_arguments(command)
     return parser

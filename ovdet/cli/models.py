@@ -98,7 +98,9 @@ def convert(options: argparse.Namespace) -> int:
 
     keys = getattr(find(options.name), "keys", None)
     if keys is None:
-        raise InputError(f"{options.name}: nothing here is of its architecture, see models.py show")
+        raise InputError(
+            f"{options.name}: nothing here is of its architecture, see ovdet models show"
+        )
     count = keymaps.convert(keys, options.file, options.out)
     print(f"{options.out}  {count} weights, for a config's weights= with {keys.tower}")
     return 0

@@ -62,9 +62,12 @@ class Resize:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:  # noqa: ARG002
         """Return the resized sample."""
-        height, width = sample.image.shape[1:]
+        return resize(sample, *self.size_of(*sample.image.shape[1:]))
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size that an image of ``height`` x ``width`` px gets, px."""
         scale = min(self.short / min(height, width), self.longest / max(height, width))
-        return resize(sample, max(round(height * scale), 1), max(round(width * scale), 1))
+        return max(round(height * scale), 1), max(round(width * scale), 1)
 
 
 @TRANSFORMS.register_module()

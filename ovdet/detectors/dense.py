@@ -167,6 +167,28 @@ class DenseDetector(Detector):
         prediction: DensePrediction = self.head(flow.features, nothing, flow.images)
         return prediction
 
+    def embed_boxes(self, samples: list[Sample], regions: Regions) -> Tensor:
+        """Return what is seen in given boxes, in the space of the names' embeddings.
+
+        Args:
+            samples: B samples; truth is not read.
+            regions: R boxes, px of the network input; owners index ``samples``.
+
+        Returns:
+            [R, D], unit norm.
+
+        Raises:
+            InputError: If the detector fuses words into its features, or its head has no
+                ``represent(prediction, box)``, the embedding [D] of a box of one picture.
+        """
+        if not hasattr(self.head, "represent"):
+            kind = type(self.head).__name__
+            raise InputError(f"a detector with a {kind} has no embedding of what a box shows")
+        seen = {i: self.look([samples[i]]) for i in dict.fromkeys(regions.owner.tolist())}
+        pairs = zip(regions.owner.tolist(), regions.boxes, strict=True)
+        rows: list[Tensor] = [self.head.represent(seen[i], box) for i, box in pairs]
+        return torch.stack(rows)
+
     def find(
         self,
         samples: list[Sample],

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ovdet.evaluation.coco import class_agnostic_average_recall, evaluate_coco
 from ovdet.evaluation.lvis import PER_IMAGE, evaluate_lvis
+from ovdet.evaluation.names import KINDS
 from ovdet.evaluation.recall import class_agnostic_recall
-from ovdet.evaluation.results import KINDS, Results, check_kind
+from ovdet.evaluation.results import Results, check_kind
 from ovdet.evaluation.stored import Place, Store, StoredMasks, fetch
 from ovdet.evaluation.tables import check_backend
 from ovdet.evaluation.truth import Coco, read_truth

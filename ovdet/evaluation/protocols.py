@@ -7,16 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ovdet.evaluation.results import KINDS, Results, read_results
+from ovdet.evaluation.names import ABSENT, KINDS
+from ovdet.evaluation.results import Results, read_results
 from ovdet.evaluation.truth import Coco, read_truth
 from ovdet.structures import InputError, Vocabulary, read_json
-
-ABSENT = {
-    "skip": "count nowhere",
-    "claimed": "count as 0 where some pixel was given them",
-    "zero": "count as 0",
-}
-"""What becomes of classes without a pixel in the truth, by the names of ``evaluate_semantic``."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,6 @@ class Protocol:
     """One way to measure.
 
     Attributes:
-        about: What it is, in one line.
         evaluate: Measures.
         headline: What it is known by: a label and a figure's name, the first one first.
         kinds: What of a detection may be compared, the default first; empty where there is no
@@ -83,7 +76,6 @@ class Protocol:
         needs_vocabulary: Whether it cannot do without one.
     """
 
-    about: str
     evaluate: Callable[[Question], Answer]
     headline: tuple[tuple[str, str], ...]
     kinds: tuple[str, ...] = ()
@@ -361,14 +353,12 @@ _BOTH = (("any box R@1", "any/recall@1"), ("merged R@1", "merged/recall@1"))
 
 PROTOCOLS: dict[str, Protocol] = {
     "coco": Protocol(
-        "COCO: the 100 best of an image and class",
         _coco,
         (("AP", "all/AP"), ("AP50", "all/AP50"), ("AP75", "all/AP75")),
         KINDS,
         prefix="coco",
     ),
     "ov-coco": Protocol(
-        "open-vocabulary COCO: 48 base and 17 novel classes compete",
         _open_coco,
         (
             ("novel AP50", "novel/AP50"),
@@ -381,7 +371,6 @@ PROTOCOLS: dict[str, Protocol] = {
         prefix="coco",
     ),
     "lvis": Protocol(
-        "LVIS: federated, the 300 best of an image",
         _lvis,
         (
             ("AP", "all/AP"),
@@ -393,7 +382,6 @@ PROTOCOLS: dict[str, Protocol] = {
         prefix="lvis",
     ),
     "lvis-fixed": Protocol(
-        "LVIS fixed AP: federated, the 10,000 best of a class over the set",
         _lvis_fixed,
         (
             ("fixed AP", "all/AP"),
@@ -405,7 +393,6 @@ PROTOCOLS: dict[str, Protocol] = {
         prefix="lvis-fixed",
     ),
     "ov-lvis": Protocol(
-        "open-vocabulary LVIS: the rare classes are novel",
         _open_lvis,
         (
             ("APr", "rare/AP"),
@@ -416,13 +403,11 @@ PROTOCOLS: dict[str, Protocol] = {
         KINDS,
     ),
     "odinw": Protocol(
-        "the mean over many small sets; folders of COCO files",
         _sets,
         (("mean AP", "mean/AP"), ("mean AP50", "mean/AP50")),
         ("bbox", "segm"),
     ),
     "panoptic": Protocol(
-        "panoptic quality; JSON files with their folders of PNG beside them",
         _panoptic,
         (
             ("PQ", "all/PQ"),
@@ -436,7 +421,6 @@ PROTOCOLS: dict[str, Protocol] = {
         prefix="panoptic",
     ),
     "semantic": Protocol(
-        "mean IoU of pixels; folders of label maps",
         _semantic,
         (
             ("mIoU", "mIoU"),
@@ -449,24 +433,20 @@ PROTOCOLS: dict[str, Protocol] = {
         needs_vocabulary=True,
     ),
     "phrases": Protocol(
-        "Flickr30k Entities: recall of the phrases' boxes",
         _phrases,
         _BOTH,
         prefix="phrases",
     ),
     "expressions": Protocol(
-        "RefCOCO: the best box of an expression",
         _expressions,
         (("accuracy@0.5", "accuracy@0.5"),),
     ),
     "classification": Protocol(
-        "one class an image, named without training",
         _classification,
         (("top-1", "top1"), ("top-5", "top5")),
         prefix="zero_shot",
     ),
     "retrieval": Protocol(
-        "images and sentences that find each other; rankings, best first",
         _retrieval,
         (
             ("image to text R@1", "image_to_text@1"),

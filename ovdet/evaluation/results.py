@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from ovdet.evaluation.checks import refuse_malformed, refuse_wrong
 from ovdet.evaluation.columns import MISSHAPEN, read_boxes, read_column
+from ovdet.evaluation.names import KINDS
 from ovdet.evaluation.run_lengths import Rle
 from ovdet.structures import InputError, read_json
 
 Coco = dict[str, list[dict[str, Any]]]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-KINDS = ("bbox", "segm", "boundary")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ovdet.evaluation.names import PROTOCOLS
 from ovdet.evaluation.protocols import Answer, Question, find_protocol, headline, percent
 from ovdet.structures import atomic_write
 
@@ -50,7 +51,7 @@ def describe(name: str, question: Question, answer: Answer) -> dict[str, Any]:
     protocol = find_protocol(name)
     record: dict[str, Any] = {
         "protocol": name,
-        "about": protocol.about,
+        "about": PROTOCOLS[name],
         "headline": headline(protocol, answer.figures),
         "truth": _identify(question.truth),
         "results": _identify(question.results),

@@ -17,12 +17,12 @@ from mmengine.evaluator import BaseMetric
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ovdet.evaluation.names import ABSENT
 from ovdet.evaluation.precision import mean_known
 from ovdet.registry import METRICS
 from ovdet.structures import IGNORED, InputError, Sample
 
 Ints = NDArray[np.int64]
-ABSENT = ("skip", "claimed", "zero")
 
 
 def confusion_matrix(truth: NDArray[Any], found: NDArray[Any], classes: int) -> Ints:
@@ -140,7 +140,7 @@ def _check(confusion: Ints, novel: Sequence[bool], names: Sequence[str], absent:
     if confusion.shape != (classes, classes + 1) or not classes:
         raise InputError(f"confusion must be [C, C + 1] with C > 0, got {confusion.shape}")
     if absent not in ABSENT:
-        raise InputError(f"absent must be one of {ABSENT}, got {absent!r}")
+        raise InputError(f"absent must be one of {tuple(ABSENT)}, got {absent!r}")
     for key, values in (("novel", novel), ("names", names)):
         if len(values) not in {0, classes}:
             raise InputError(f"{key} must have one entry a class, {classes}, got {len(values)}")
@@ -169,7 +169,7 @@ class SemanticMetric(BaseMetric):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         if absent not in ABSENT:
-            raise InputError(f"absent must be one of {ABSENT}, got {absent!r}")
+            raise InputError(f"absent must be one of {tuple(ABSENT)}, got {absent!r}")
         self.absent = absent
         self.last = last
         self.classes = classes

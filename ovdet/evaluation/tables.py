@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ovdet.evaluation.names import BACKENDS
 from ovdet.evaluation.precision import mean_known
 from ovdet.evaluation.results import Results
 from ovdet.evaluation.truth import Truth
@@ -25,7 +26,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 ALL = "all"
-BACKENDS = ("hotcoco", "pycocotools", "numpy")
 IOUS = np.linspace(0.5, 0.95, 10)
 SIZES = ((0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10))  # all, small, medium, large; px
 _PART = 500  # images that are handed over at once
@@ -97,8 +97,7 @@ def measure(
             ``numpy`` one to overlook classes.
     """
     check_backend(backend)
-    if backend == "hotcoco" and find_spec("hotcoco") is None:
-        backend = "numpy" if rules.federated else "pycocotools"
+    backend = find_backend(backend, federated=rules.federated)
     ignored = rules.federated and any(entry.get("ignore") for o in truth.objects for entry in o)
     if backend == "numpy" or kind == "boundary" or ignored:
         from ovdet.evaluation.matching import measure_plainly
@@ -129,6 +128,18 @@ def summarize(
             part = chosen if wanted.iou is None else chosen[wanted.iou]
             report[f"{group}/{name}"] = mean_known(part)
     return report
+
+
+def find_backend(backend: str, *, federated: bool) -> str:
+    """Return who serves where a back end was asked for: itself, or another if it is not installed.
+
+    Args:
+        backend: One of ``BACKENDS``.
+        federated: By LVIS's rules.
+    """
+    if backend == "hotcoco" and find_spec("hotcoco") is None:
+        return "numpy" if federated else "pycocotools"
+    return backend
 
 
 def check_backend(backend: str) -> None:

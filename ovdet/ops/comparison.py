@@ -24,10 +24,13 @@ class Comparison:
             itself, through a sigmoid.
         background: [N, D], vectors that take their share of a softmax and are no name.
         bias: [C], added to the scaled products, or None.
+        groups: [C], int64, a number for each name; None where each is by itself. Names of one
+            number mean the same: the best of them alone takes a share of a softmax, so that a
+            synonym costs nothing. They then need not sum to 1.
 
     Raises:
-        InputError: If shapes disagree, ``scale`` is not above 0, or there is a background without
-            a softmax.
+        InputError: If shapes disagree, ``scale`` is not above 0, or there is a background or
+            groups without a softmax.
     """
 
     embeddings: Tensor
@@ -36,6 +39,7 @@ class Comparison:
     softmax: bool = False
     background: Tensor | None = None
     bias: Tensor | None = None
+    groups: Tensor | None = None
 
     def __post_init__(self) -> None:
         shapes = [list(part.shape) for part in (self.embeddings, self.classes)]
@@ -47,6 +51,10 @@ class Comparison:
             self._check_background(self.background)
         if self.bias is not None and self.bias.shape != self.classes.shape[:1]:
             raise InputError(f"bias must be {shapes[1][:1]}, got {list(self.bias.shape)}")
+        if self.groups is not None and not self.softmax:
+            raise InputError("groups share a softmax alone, got some with a sigmoid")
+        if self.groups is not None and self.groups.shape != self.classes.shape[:1]:
+            raise InputError(f"groups must be {shapes[1][:1]}, got {list(self.groups.shape)}")
 
     def _check_background(self, background: Tensor) -> None:
         if not self.softmax:
@@ -82,6 +90,8 @@ class Comparison:
         logits = self.logits(rows)
         if not self.softmax:
             return logits.sigmoid_()
+        if self.groups is not None:
+            return self._of_groups(logits, self.groups).exp_()
         return logits.softmax(dim=1)[:, : len(self.classes)]
 
     def keys(self, rows: slice | Tensor) -> Tensor:
@@ -92,7 +102,18 @@ class Comparison:
         logits = self.logits(rows)
         if not self.softmax:
             return logits
+        if self.groups is not None:
+            return self._of_groups(logits, self.groups)
         return logits.log_softmax(dim=1)[:, : len(self.classes)]
+
+    def _of_groups(self, logits: Tensor, groups: Tensor) -> Tensor:
+        """Return logarithms of a softmax that counts the best of each group, [r, C]."""
+        count = len(self.classes)
+        _, place = torch.unique(groups, return_inverse=True)
+        best = logits.new_full((len(logits), int(place.max()) + 1 if count else 0), -math.inf)
+        best = best.scatter_reduce(1, place.expand(len(logits), -1), logits[:, :count], "amax")
+        total = torch.cat([best, logits[:, count:]], dim=1).logsumexp(dim=1, keepdim=True)
+        return logits[:, :count] - total
 
     def scores(self, keys: Tensor) -> Tensor:
         """Return the probabilities that keys stand for."""

@@ -80,14 +80,15 @@ def region_text_topk(
     _check(comparisons, owner, count, fuse)
     first = comparisons[0]
     with torch.no_grad(), torch.autocast(owner.device.type, enabled=False):
-        if fuse is None:
+        if fuse is None and first.groups is None:
             numbers = [first.scale, float(first.softmax), threshold]
             tensors = (first.embeddings, first.classes, owner, first.background, first.bias)
             return TopPairs(*_single(*tensors, numbers, [images, count]))
         wide = [comparison.wide() for comparison in comparisons]
 
         def joined(rows: Tensor) -> Tensor:
-            return fuse([one.probabilities(rows) for one in wide])
+            parts = [one.probabilities(rows) for one in wide]
+            return parts[0] if fuse is None else fuse(parts)
 
         parts = [
             _by_rows(joined, rows, len(first.classes), count, threshold)

@@ -23,6 +23,22 @@ def encode_rle(masks: Tensor) -> list[dict[str, Any]]:
     return pack_borders(borders, height, width)
 
 
+def encode_window(
+    mask: NDArray[np.bool_], corner: tuple[int, int], size: tuple[int, int]
+) -> dict[str, Any]:
+    """Return COCO's compressed run lengths of a mask that is known in a window of a picture.
+
+    Args:
+        mask: [h, w], bool; outside the window nothing belongs to the object.
+        corner: The window's left and top in the picture, px.
+        size: (H, W) of the picture, px; the window lies inside.
+
+    Returns:
+        ``size`` and ``counts``, which is text.
+    """
+    return pack_borders([_borders(mask, corner, size[0])], *size)[0]
+
+
 def pack_borders(borders: Sequence[Places], height: int, width: int) -> list[dict[str, Any]]:
     """Return COCO's compressed run lengths of masks known by where they change.
 
@@ -68,8 +84,13 @@ def _digits(values: Places, lengths: list[int]) -> list[str]:
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _borders(mask: NDArray[np.bool_]) -> Places:
-    """Return where a mask [H, W] begins and ends in turn, column by column."""
+def _borders(
+    mask: NDArray[np.bool_], corner: tuple[int, int] = (0, 0), height: int | None = None
+) -> Places:
+    """Return where a mask [h, w] begins and ends in turn, column by column.
+
+    Its corner (left, top) lies in a picture of that height; without one it is the picture.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return np.zeros(0, np.int64)
@@ -78,7 +99,7 @@ def _borders(mask: NDArray[np.bool_]) -> Places:
     closed = np.zeros((len(window), window.shape[1] + 2), np.bool_)  # outside above and below
     closed[:, 1:-1] = window
     column, row = np.nonzero(closed[:, 1:] != closed[:, :-1])
-    return join_columns(column + left, row + top, len(mask))
+    return join_columns(column + left + corner[0], row + top + corner[1], height or len(mask))
 
 
 def join_columns(columns: Places, rows: Places, height: int) -> Places:

@@ -29,6 +29,19 @@ def fuse_geometric(
     return first.clamp(min=1e-12) ** (1 - share) * second.clamp(min=1e-12) ** share
 
 
+def temper(scores: Tensor, temperature: float) -> Tensor:
+    """Return scores whose logits are divided by a temperature; their order stays.
+
+    Args:
+        scores: In [0, 1], which 0, 1/2 and 1 stay in place of.
+        temperature: Above 0; 1 returns the scores themselves.
+    """
+    if temperature == 1:
+        return scores
+    logits: Tensor = torch.special.logit(scores.double())
+    return (logits / temperature).sigmoid().to(scores.dtype)
+
+
 def best_pairs(regions: Regions, scores: Tensor, threshold: float, count: int) -> Regions:
     """Return the ``count`` best (region, class) pairs above a threshold as labelled regions.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ovdet.structures.dense import DensePrediction
     from ovdet.structures.errors import InputError
-    from ovdet.structures.files import atomic_write, read_json
+    from ovdet.structures.files import atomic_file, atomic_write, read_json
     from ovdet.structures.flow import Flow, Text
     from ovdet.structures.masked import MaskQueries
     from ovdet.structures.memory import without_collection
@@ -52,6 +52,7 @@ _HOMES = {
     "Tokens": "tokens",
     "TrunkSlot": "slots",
     "Vocabulary": "vocabulary",
+    "atomic_file": "files",
     "atomic_write": "files",
     "batch_images": "samples",
     "batch_semantic": "samples",
@@ -82,6 +83,7 @@ __all__ = [
     "Tokens",
     "TrunkSlot",
     "Vocabulary",
+    "atomic_file",
     "atomic_write",
     "batch_images",
     "batch_semantic",

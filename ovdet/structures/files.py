@@ -4,8 +4,10 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ovdet.structures.errors import InputError
 from ovdet.structures.memory import without_collection
@@ -48,6 +50,31 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside ``path``; at a clean end it is flushed to disk and renamed into place.
+
+    Args:
+        path: The file to make or replace. Its folder is made if it is missing.
+
+    Raises:
+        OSError: If the folder cannot be written to; ``path`` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.chmod(0o644)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
 def atomic_write(path: Path, data: bytes) -> None:
     """Write ``data`` beside ``path``, flush it to disk, then rename it into place.
 
@@ -58,19 +85,8 @@ def atomic_write(path: Path, data: bytes) -> None:
     Raises:
         OSError: If the folder cannot be written to; ``path`` is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.chmod(0o644)
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with atomic_file(path) as file:
+        file.write(data)
 
 
 def read_json(path: Path) -> Any:

@@ -37,17 +37,20 @@ class Table:
     Attributes:
         vectors: [C, D], float32, unit norm.
         place: Where they come from, for messages.
+        own: Whether the model that is asked made them itself, from words and pictures: nobody needs
+            to compare them with what its tower says of the names.
     """
 
     vectors: Tensor
     place: str
+    own: bool = False
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def pick(self, rows: Sequence[int]) -> "Table":
         """Return the embeddings at ``rows``, in that order."""
-        return Table(self.vectors[list(rows)], self.place)
+        return Table(self.vectors[list(rows)], self.place, self.own)
 
 
 def make_table(array: Any, names: Sequence[str], place: str) -> Table:

@@ -1,6 +1,7 @@
 """Vocabulary: the names a model is asked for, and all that is known about them."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,18 @@ from ovdet.structures.files import atomic_write, read_json
 if TYPE_CHECKING:
     from ovdet.structures.tables import Table  # needs torch, which most who name classes do not
 
+BASES = ("labels", "suggestion")
 _FREQUENCIES = {"f", "c", "r"}
 _FACTS = ("names", "synonyms", "descriptions", "novel", "frequency", "ids")
-_KINDS = {"names": str, "descriptions": str, "novel": bool, "frequency": str, "ids": int}
+_SCORES = ("thresholds", "temperature", "basis")  # written where somebody has found them out
+_KINDS = {
+    "names": str,
+    "descriptions": str,
+    "novel": bool,
+    "frequency": str,
+    "ids": int,
+    "thresholds": float,
+}
 
 
 @dataclass(frozen=True)
@@ -32,10 +42,20 @@ class Vocabulary:
         ids: For each class its id in the data set's own files; empty means 1 to C.
         table: Embeddings of the classes to be used in place of what a text tower says of their
             names; None where the tower is to be asked. It is not written to files.
+        groups: For each class a number that all which mean the same have in common: of them the
+            best one counts, where classes share a probability of 1. Empty where each is by itself.
+            Not written to files.
+        thresholds: For each class the least score, in [0, 1], from which on it is believed; empty
+            where the model's own threshold is.
+        temperature: What the logits of a model's scores are divided by, so that a score is the
+            share of such detections that are right; 1 leaves scores as they are.
+        basis: What thresholds and temperature rest on: ``labels``, or ``suggestion`` where nobody
+            has compared them with a picture; empty without them.
 
     Raises:
-        InputError: If there is no name, a name is blank or stands twice, or a fact's list or the
-            table does not have C entries.
+        InputError: If there is no name, a name is blank or stands twice, a fact's list or the table
+            does not have C entries, a threshold lies outside [0, 1], or the temperature is not
+            above 0.
     """
 
     names: tuple[str, ...]
@@ -45,10 +65,14 @@ class Vocabulary:
     frequency: tuple[str, ...] = ()
     ids: tuple[int, ...] = ()
     table: "Table | None" = None
+    groups: tuple[int, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    temperature: float = 1.0
+    basis: str = ""
 
     def __post_init__(self) -> None:
         _check_names(self.names)
-        for fact in ("synonyms", "descriptions", "novel", "frequency", "ids"):
+        for fact in (*_FACTS[1:], "groups", "thresholds"):
             count = len(getattr(self, fact))
             if count not in {0, len(self.names)}:
                 raise InputError(
@@ -64,6 +88,7 @@ class Vocabulary:
             raise InputError(f"frequency must be f, c or r, got {sorted(unknown)}")
         if len(set(self.ids)) != len(self.ids):
             raise InputError("ids must be distinct, got one twice")
+        _check_scores(self.thresholds, self.temperature)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,7 +115,7 @@ class Vocabulary:
         record = read_json(path)
         if not isinstance(record, dict) or not isinstance(record.get("names"), list):
             raise InputError(f"{path}: must be an object with a list 'names'")
-        if unknown := set(record) - set(_FACTS):
+        if unknown := set(record) - {*_FACTS, *_SCORES}:
             raise InputError(f"{path}: unknown keys {sorted(unknown)}")
         try:
             _check_kinds(record)
@@ -105,6 +130,8 @@ class Vocabulary:
             OSError: If the file cannot be written.
         """
         facts = {name: getattr(self, name) for name in _FACTS}
+        if self.basis:
+            facts |= {name: getattr(self, name) for name in _SCORES}
         text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True)
         # Names from a command line may hold what is no UTF-8; as an escape JSON knows it too.
         atomic_write(Path(path), (text + "\n").encode("utf-8", "backslashreplace"))
@@ -116,8 +143,9 @@ class Vocabulary:
     def _picked(self, rows: Sequence[int]) -> dict[str, Any]:
         facts: dict[str, Any] = {
             name: tuple(fact[row] for row in rows) if (fact := getattr(self, name)) else ()
-            for name in _FACTS
+            for name in (*_FACTS, "groups", "thresholds")
         }
+        facts |= {"temperature": self.temperature, "basis": self.basis}
         return facts | {"table": None if self.table is None else self.table.pick(rows)}
 
     def with_table(self, array: Any, place: str = "the table") -> "Vocabulary":
@@ -170,16 +198,42 @@ def _check_names(names: tuple[str, ...]) -> None:
         raise InputError(f"classes must be distinct, got {first!r} twice")
 
 
+def _check_scores(thresholds: tuple[float, ...], temperature: float) -> None:
+    for i, value in enumerate(thresholds):
+        if not 0 <= value <= 1:
+            raise InputError(f"thresholds[{i}] must lie in [0, 1], got {value}")
+    if not 0 < temperature < math.inf:
+        raise InputError(f"temperature must be a number above 0, got {temperature}")
+
+
 def _check_kinds(record: dict[str, Any]) -> None:
+    _check_written(record)
     for key, values in record.items():
+        if key in {"temperature", "basis"}:
+            continue
         if not isinstance(values, list):
             raise InputError(f"{key} must be a list, got {type(values).__name__}")
         for i, value in enumerate(values):
             if key == "synonyms":
                 if not (isinstance(value, list) and all(isinstance(word, str) for word in value)):
                     raise InputError(f"synonyms[{i}] must be a list of texts, got {value!r}")
-            elif type(value) is not _KINDS[key]:  # a bool would pass for an int
+            elif not _is_a(value, _KINDS[key]):
                 raise InputError(f"{key}[{i}] must be {_KINDS[key].__name__}, got {value!r}")
+
+
+def _check_written(record: dict[str, Any]) -> None:
+    """Check what a file says of scores, but for the numbers themselves."""
+    if not _is_a(record.get("temperature", 1.0), float):
+        raise InputError(f"temperature must be a number, got {record['temperature']!r}")
+    if record.get("basis", BASES[0]) not in BASES:
+        raise InputError(f"basis must be one of {BASES}, got {record['basis']!r}")
+    if set(_SCORES) & set(record) and "basis" not in record:
+        raise InputError(f"thresholds and temperature need a basis, one of {BASES}")
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """Tell whether a value of a file is of a kind; a bool is no int, an int may stand for float."""
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def _freeze(value: Any) -> Any:

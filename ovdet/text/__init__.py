@@ -11,6 +11,7 @@ from ovdet.text.published import OpenClipText, TransformersText
 from ovdet.text.rows import LearntRows
 from ovdet.text.store import VectorStore
 from ovdet.text.tables import TableClasses, check_reader, read_table
+from ovdet.text.taught import TaughtClasses
 from ovdet.text.tiny import TinyTextTransformer
 from ovdet.text.tokenizer import ClipTokenizer, lengths
 from ovdet.text.tokens import TokenText
@@ -24,6 +25,7 @@ __all__ = [
     "LearntRows",
     "OpenClipText",
     "TableClasses",
+    "TaughtClasses",
     "TextClasses",
     "TextEncoder",
     "TinyTextTransformer",

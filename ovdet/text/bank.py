@@ -83,7 +83,8 @@ class Bank:
         key: tuple[object, ...] = (names, synonyms, table, self.encoder.device)
         known = self._vocabularies.get(key)
         if known is None and table is not None:
-            check_tower(table, names, self.embed_words, self.encoder.dim)
+            if not table.own:
+                check_tower(table, names, self.embed_words, self.encoder.dim)
             known = table.vectors.to(self.encoder.device)
             _keep(self._vocabularies, {key: known}, _VOCABULARIES_KEPT)
         elif known is None:

@@ -284,3 +284,10 @@ def test_nothing_to_learn_from_is_no_crash():
     for one in given:
         one.truth = Regions.empty()
     assert torch.isfinite(model(given, mode="loss")["loss_class"])
+
+
+def test_a_head_that_cannot_represent_a_box_is_told():
+    detector = DenseDetector(trunk=Trunk(), text=Words(), head=Head(), criterion=nn.Identity())
+    regions = Regions(torch.tensor([[0.0, 0, 8, 8]]), torch.zeros(1, dtype=torch.int64))
+    with pytest.raises(InputError, match="with a Head has no embedding of what a box shows"):
+        detector.embed_boxes([Sample(torch.rand(3, 16, 16), 0)], regions)

@@ -3,8 +3,9 @@ import torch
 from contracts import ASKED, LEARNT, ROOT, build_tiny, sample, without_weights
 from mmengine.config import Config
 
+from ovdet.ops import box_iou, unit_norm
 from ovdet.registry import build
-from ovdet.structures import InputError, Regions, Sample
+from ovdet.structures import InputError, Regions, Sample, Vocabulary
 
 CONFIG = ROOT / "configs/base/models/two_stage_tiny.py"
 
@@ -172,3 +173,28 @@ def test_proposals_are_scored_best_first(case):
         scores = proposals.of_image(index).scores
         assert scores.tolist() == sorted(scores.tolist(), reverse=True)
         assert 0 <= scores.min() <= scores.max() <= 1
+
+
+@torch.no_grad()
+def test_what_a_box_shows_without_what_is_elsewhere(case):
+    model = case.model.eval()
+    picture = case.samples[0]
+    regions = Regions(torch.tensor([[4.0, 4, 24, 24]]), torch.zeros(1, dtype=torch.int64))
+    flow = model.begin([picture], ASKED)
+    flow.proposals, _ = model.proposals(flow.features, flow.images)
+    apart = box_iou(regions.boxes, flow.proposals.boxes)[0] < 0.1
+    assert 0 < apart.sum() < len(apart), "both kinds of proposals must be there to be told apart"
+    others = flow.embed(flow.proposals[apart], 0).mean(dim=0)
+    expected = unit_norm(flow.embed(regions, 0) - 0.9 * others)
+    torch.testing.assert_close(model.embed_boxes([picture], regions), expected)
+
+
+@torch.no_grad()
+def test_a_synonym_takes_nothing_from_its_class(case):
+    model = case.model.eval()
+    plain = model.predict(case.samples, Vocabulary.of(["cat"]), threshold=0.0)
+    twice = Vocabulary(("cat", "Cat"), groups=(0, 0))  # of one vector: cleaned, they are one word
+    grouped = model.predict(case.samples, twice, threshold=0.0)
+    for one, both in zip(plain, grouped, strict=True):
+        cats = both[both.labels == 0]
+        torch.testing.assert_close(cats.scores[:20], one.scores[:20])

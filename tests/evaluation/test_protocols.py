@@ -6,8 +6,9 @@ import pytest
 from detections import coco, draw, result
 from PIL import Image
 
-from ovdet.evaluation import semantic
-from ovdet.evaluation.protocols import ABSENT, PROTOCOLS, Question, ask, headline, headlines
+from ovdet.evaluation import names
+from ovdet.evaluation.names import ABSENT
+from ovdet.evaluation.protocols import PROTOCOLS, Question, ask, headline, headlines
 from ovdet.structures import InputError, Vocabulary
 
 
@@ -129,7 +130,6 @@ def test_the_habits_of_label_maps(tmp_path):
         (tmp_path / side).mkdir()
         Image.fromarray(np.array(values, np.uint8)).save(tmp_path / side / "a.png")
     folders, classes = (tmp_path / "truth", tmp_path / "results"), Vocabulary(("a", "b", "c"))
-    assert tuple(ABSENT) == semantic.ABSENT
     for absent, expected in (("skip", 3 / 4), ("claimed", 1 / 2), ("zero", 1 / 2)):
         question = Question(*folders, vocabulary=classes, absent=absent, last=2)
         answer = ask("semantic", question)
@@ -234,9 +234,10 @@ def test_the_headlines_of_a_run():
 
 
 def test_every_protocol_is_told_in_one_line():
+    assert list(names.PROTOCOLS) == list(PROTOCOLS)
     for name, protocol in PROTOCOLS.items():
-        assert protocol.about, name
-        assert "\n" not in protocol.about
+        assert names.PROTOCOLS[name], name
+        assert "\n" not in names.PROTOCOLS[name]
         assert protocol.headline
 
 

@@ -56,3 +56,28 @@ def test_half_precision_becomes_wide():
 def test_what_does_not_fit_is_named(given, message):
     with pytest.raises(InputError, match=message):
         Comparison(**({"embeddings": EYE, "classes": EYE} | given))
+
+
+def test_the_best_of_a_group_alone_takes_its_share():
+    classes = torch.tensor([[1.0, 0], [0.5, 0], [0, 1.0]])
+    facts = {"softmax": True, "background": torch.zeros(1, 2), "groups": torch.tensor([4, 4, 0])}
+    one = Comparison(torch.tensor([[2.0, 1.0]]), classes, **facts)
+    total = math.exp(2) + math.exp(1) + 1  # not the second, which is the first's synonym
+    expected = torch.tensor([[math.exp(2), math.exp(1), math.exp(1)]]) / total
+    torch.testing.assert_close(one.probabilities(slice(None)), expected)
+    torch.testing.assert_close(one.scores(one.keys(slice(None))), expected)
+
+
+def test_a_group_of_one_each_changes_nothing():
+    facts = {"softmax": True, "background": torch.randn(1, 3)}
+    regions, classes = torch.randn(4, 3), torch.randn(5, 3)
+    alone = Comparison(regions, classes, groups=torch.arange(5), **facts)
+    expected = Comparison(regions, classes, **facts).probabilities(slice(None))
+    torch.testing.assert_close(alone.probabilities(slice(None)), expected)
+
+
+def test_groups_that_cannot_be():
+    with pytest.raises(InputError, match="groups share a softmax alone"):
+        Comparison(EYE, EYE, groups=torch.arange(3))
+    with pytest.raises(InputError, match=r"groups must be \[3\], got \[2\]"):
+        Comparison(EYE, EYE, softmax=True, groups=torch.arange(2))

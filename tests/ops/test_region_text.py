@@ -195,3 +195,13 @@ def test_what_does_not_fit_is_named(change, message):
     } | change
     with pytest.raises(InputError, match=message):
         region_text_topk(given.pop("comparisons"), given.pop("owner"), **given)
+
+
+def test_groups_are_ranked_by_their_probabilities():
+    facts = {"softmax": True, "groups": torch.tensor([0, 0, 1])}
+    one = Comparison(torch.randn(6, 4), torch.randn(3, 4), 2.0, **facts)
+    whole = one.probabilities(slice(None)).flatten()
+    found = region_text_topk([one], torch.zeros(6, dtype=torch.int64), images=1, count=5)
+    scores, order = whole.topk(5)
+    torch.testing.assert_close(found.scores[0], scores)
+    assert (found.regions[0] * 3 + found.labels[0]).tolist() == order.tolist()

@@ -3,7 +3,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from ovdet.ops.rle import check_segmentation, decode_segmentation, encode_rle
+from ovdet.ops.rle import check_segmentation, decode_segmentation, encode_rle, encode_window
 
 
 def by_pycocotools(masks):
@@ -103,3 +103,14 @@ def test_long_runs_are_counted():
 def test_broken_segmentations(segmentation):
     with pytest.raises(ValueError, match="segmentation"):
         check_segmentation(segmentation, 4, 4)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (3, 2), (6, 5)])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_window_s_mask_lies_in_the_picture(corner, share):
+    part = np.random.default_rng(0).random((5, 4)) < share
+    (left, top), picture = corner, np.zeros((10, 10), np.uint8)
+    picture[top : top + 5, left : left + 4] = part
+    expected = coco_mask.encode(np.asfortranarray(picture))
+    found = encode_window(part, corner, (10, 10))
+    assert found == {"size": [10, 10], "counts": expected["counts"].decode()}

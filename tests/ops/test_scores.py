@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from ovdet.ops.scores import best_pairs, fuse_geometric, join_best, suppress, worst_of
+from ovdet.ops.scores import best_pairs, fuse_geometric, join_best, suppress, temper, worst_of
 from ovdet.structures import Regions
 
 OPTIONS = {"threshold": 0.05, "nms": 0.5, "top": 100, "candidates": 1000}
@@ -106,3 +106,11 @@ def test_parts_are_joined_best_first_and_earlier_ones_win():
     assert worst_of(best, 3, 0.1) == pytest.approx(0.5)
     assert worst_of(best, 3, 0.6) == pytest.approx(0.6)
     assert worst_of(best, 4, 0.1) == pytest.approx(0.1)
+
+
+def test_a_temperature_divides_the_logits():
+    scores = torch.tensor([0.0, 0.2, 0.5, 0.9, 1.0])
+    expected = torch.tensor([0.0, 1 / 3, 0.5, 0.75, 1.0])  # odds 1/4 to 1/2, 9 to 3
+    torch.testing.assert_close(temper(scores, 2.0), expected)
+    torch.testing.assert_close(temper(expected, 0.5), scores)
+    assert temper(scores, 1.0) is scores

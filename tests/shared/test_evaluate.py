@@ -1,12 +1,13 @@
-"""The official example results get their published digits through `tools/evaluate.py`."""
+"""The official example results get their published digits through `ovdet evaluate`."""
 
-import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ovdet import cli
+from ovdet.cli import evaluate as evaluating
 from ovdet.evaluation import as_results
 from ovdet.evaluation.protocols import ask
 from ovdet.structures import InputError
@@ -21,15 +22,13 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no example results a
 @pytest.fixture
 def evaluate(capsys):
     """Return the exact figures and the line that is printed first."""
-    spec = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
 
     def run(*words):
         words = [str(word) for word in words]
-        assert tool.main(words) == 0
-        options = tool.parse(words)
-        figures = ask(options.protocol, replace(tool.read_question(options), classes=True)).figures
+        assert cli.main(["evaluate", *words]) == 0
+        options = cli.parser_of(evaluating, "evaluate").parse_args(words)
+        question = replace(evaluating.read_question(options), classes=True)
+        figures = ask(options.protocol, question).figures
         return figures, capsys.readouterr().out.splitlines()[0]
 
     return run

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ovdet.structures import InputError, atomic_write, read_json
+from ovdet.structures import InputError, atomic_file, atomic_write, read_json
 from ovdet.structures.files import cache_folder
 
 
@@ -15,6 +15,18 @@ def test_writes_and_replaces(tmp_path):
     assert path.read_bytes() == b"two"
     assert [one.name for one in path.parent.iterdir()] == ["file.bin"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_file_written_piece_by_piece_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "file.bin"
+    with atomic_file(path) as file:
+        file.write(b"on")
+        assert not path.exists()
+        file.write(b"e")
+    with pytest.raises(TypeError), atomic_file(path) as file:
+        file.write("two")
+    assert path.read_bytes() == b"one"
+    assert [one.name for one in tmp_path.iterdir()] == ["file.bin"]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])

@@ -144,3 +144,48 @@ def test_picked_classes_keep_their_facts():
 def test_a_name_that_is_not_utf8_comes_back(tmp_path):
     Vocabulary(("caf\udce9", "日本")).save(tmp_path / "v.json")
     assert Vocabulary.load(tmp_path / "v.json").names == ("caf\udce9", "日本")
+
+
+SCORED = Vocabulary(("a", "b"), thresholds=(0.25, 0.5), temperature=1.5, basis="labels")
+
+
+def test_scores_are_written_and_read(tmp_path):
+    SCORED.save(tmp_path / "v.json")
+    record = json.loads((tmp_path / "v.json").read_text())
+    assert (record["thresholds"], record["temperature"]) == ([0.25, 0.5], 1.5)
+    assert record["basis"] == "labels"
+    assert Vocabulary.load(tmp_path / "v.json") == SCORED
+
+
+def test_a_file_without_scores_says_nothing_of_them(tmp_path):
+    FULL.save(tmp_path / "v.json")
+    assert not {"thresholds", "temperature", "basis"} & set(
+        json.loads((tmp_path / "v.json").read_text())
+    )
+
+
+def test_picked_classes_keep_their_scores():
+    picked = SCORED.pick([1])
+    assert picked.thresholds == (0.5,)
+    assert (picked.temperature, picked.basis) == (1.5, "labels")
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"thresholds": [0.5], "basis": "labels"}, "thresholds must have one entry a class"),
+        (
+            {"thresholds": [0.5, 2], "basis": "labels"},
+            r"thresholds\[1\] must lie in \[0, 1\], got 2",
+        ),
+        ({"thresholds": ["x", 1], "basis": "labels"}, r"thresholds\[0\] must be float, got 'x'"),
+        ({"temperature": 0, "basis": "labels"}, "temperature must be a number above 0, got 0"),
+        ({"temperature": True, "basis": "labels"}, "temperature must be a number, got True"),
+        ({"temperature": 2.0}, "need a basis"),
+        ({"basis": "a guess"}, "basis must be one of .*, got 'a guess'"),
+    ],
+)
+def test_scores_that_cannot_be(tmp_path, facts, message):
+    (tmp_path / "v.json").write_text(json.dumps({"names": ["a", "b"], **facts}))
+    with pytest.raises(InputError, match=rf"v\.json: .*{message}"):
+        Vocabulary.load(tmp_path / "v.json")

@@ -3,7 +3,7 @@
 import gzip
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,13 @@ def write_owl(folder: Path, *, quick: bool) -> None:
             text_config=text, vision_config=vision, projection_dim=32
         )
     model = _random(transformers.OwlViTForObjectDetection, config)
-    with torch.no_grad():  # boxes inside the picture and scores between 0 and 1
-        for part in (model.box_head.dense2, model.class_head.logit_shift):
-            part.weight.mul_(0.05)
+    side = config.vision_config.image_size
+    seen = torch.rand(1, 3, side, side), torch.ones(1, 2, dtype=torch.int64)
+    _tame(model.box_head.dense2, lambda: model(pixel_values=seen[0], input_ids=seen[1]))
+    with torch.no_grad():  # scores between 0 and 1
+        model.class_head.logit_shift.weight.mul_(0.05)
         model.class_head.logit_scale.weight.mul_(0.05)
         model.class_head.logit_scale.bias.fill_(1.0)
-    side = config.vision_config.image_size
     pictures = transformers.OwlViTImageProcessor(size={"height": side, "width": side})
     tokenizer = transformers.CLIPTokenizer(*_clips_tokens(), pad_token="!", model_max_length=16)
     model.save_pretrained(folder)
@@ -106,6 +107,21 @@ def _random(kind: Any, config: Any) -> Any:
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight) * 0.02)
     return model
+
+
+def _tame(layer: Any, run: Callable[[], Any]) -> None:
+    """Scale a layer's weights so that what it says in a run has a deviation of 1.
+
+    Else all boxes of random weights lie in the picture's corners.
+    """
+    import torch
+
+    said: list[Any] = []
+    watch = layer.register_forward_hook(lambda _layer, _given, out: said.append(out))
+    with torch.no_grad():
+        run()
+        watch.remove()
+        layer.weight.div_(said[0].std().clamp(min=1e-6))
 
 
 def _clips_tokens() -> tuple[dict[str, int], list[tuple[str, str]]]:

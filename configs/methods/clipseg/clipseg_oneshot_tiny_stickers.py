@@ -1,6 +1,6 @@
 """CLIPSeg asked by example: one labelled training picture a class in place of the class's name.
 
-python tools/train.py configs/methods/clipseg/clipseg_oneshot_tiny_stickers.py  # 1 CPU x 8 images
+python tools/train.py configs/methods/clipseg/clipseg_oneshot_tiny_stickers.py  # 1 CPU x 16 images
 
 It learns as `clipseg_tiny_stickers.py`; the proof measures that one's weights with it.
 """

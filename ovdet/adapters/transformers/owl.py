@@ -6,6 +6,8 @@ keeps the text, and takes any number of names in tiles.
 
 from typing import Any
 
+from torch import Tensor
+
 from ovdet.adapters.transformers.detector import FolderDetector
 from ovdet.adapters.transformers.folder import Folder, fill
 from ovdet.adapters.transformers.pictures import SizedPictures
@@ -56,6 +58,19 @@ class SizedDetector(FolderDetector):
         """
         sized = [self.pictures(sample) for sample in samples]
         return self.inner.predict(sized, vocabulary, threshold=threshold, top_k=top_k)
+
+    def embed_boxes(self, samples: list[Sample], regions: Regions) -> Tensor:
+        """Return what is seen in given boxes; see ``DenseDetector.embed_boxes``.
+
+        Args:
+            samples: B samples of any sizes.
+            regions: R boxes, px of the samples; owners index them.
+        """
+        sized = [self.pictures(sample) for sample in samples]
+        pairs = zip(sized, samples, strict=True)
+        factors = [[new / old for new, old in zip(s.scale, o.scale, strict=True)] for s, o in pairs]
+        factor = regions.boxes.new_tensor(factors)[regions.owner].repeat(1, 2)
+        return self.inner.embed_boxes(sized, regions.with_(boxes=regions.boxes * factor))
 
 
 def build_owlvit(folder: Folder) -> SizedDetector:

@@ -207,6 +207,8 @@ class Output:
             InputError: When checking, if the stored file differs.
         """
         facts = {key: value for key, value in asdict(classes).items() if value}
+        if not classes.basis:  # the temperature of scores that nobody looked at
+            del facts["temperature"]
         self.json(path, facts, {"classes": len(classes)})
 
     @contextmanager

@@ -50,7 +50,8 @@ STICKERS: dict[str, str] = _name_all(_TABLE)
 """Name to character, in the order of the code points: everything that can be asked for."""
 
 HELD_OUT: tuple[str, ...] = tuple(_TABLE["held_out"])
-"""Twenty objects nobody has seen: kept out of every track and of every training."""
+"""Twenty objects nobody has seen: kept out of every training, and of every track but
+``stickers-new``, from which a trained model is taught two of them."""
 
 NAMES: tuple[str, ...] = tuple(name for name in STICKERS if name not in set(HELD_OUT))
 """All names that tracks and training may use."""

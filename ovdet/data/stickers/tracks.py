@@ -17,6 +17,7 @@ from ovdet.data.stickers.captions import CaptionStream
 from ovdet.data.stickers.coco_json import CocoWriter, encode_json
 from ovdet.data.stickers.labels import write_labels
 from ovdet.data.stickers.longtail import write_lv
+from ovdet.data.stickers.new import write_new
 from ovdet.data.stickers.phrases import write_phrases
 from ovdet.data.stickers.scenes import SceneSpec, render_scene
 from ovdet.data.stickers.segmentation import write_seg
@@ -98,6 +99,7 @@ TRACKS: dict[str, Track] = {
     "stickers-caps": Track(_write_caps, {"train": 8000, "val": 1000}),
     "stickers-phrases": Track(write_phrases, {"train": 2000, "val": 500}),
     "stickers-bias": Track(write_bias, {"train": 192, "val": 192}),
+    "stickers-new": Track(write_new, {"train": 10, "val": 100}),
 }
 """Name to track."""
 

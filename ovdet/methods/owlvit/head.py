@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ovdet.methods.owlvit.examples import choose_place
 from ovdet.ops import from_centre_side, grid_cells
 from ovdet.registry import MODELS
 from ovdet.structures import DensePrediction, Text
@@ -132,6 +133,18 @@ class OwlvitHead(nn.Module):
             raise ValueError("the prediction must come from this head, it has no calibration")
         cosine = embeddings @ text.classes.to(embeddings.dtype).T
         return (cosine + shift[..., None]) * scale[..., None]
+
+    def represent(self, prediction: DensePrediction, box: Tensor) -> Tensor:
+        """Return what stands for the object in a box, [D], unit norm (see ``choose_place``).
+
+        Args:
+            prediction: Of one picture, from this head.
+            box: [4], xyxy, px of the network input.
+        """
+        if prediction.embeddings is None:
+            raise ValueError("the prediction must come from this head, it has no embeddings")
+        place = choose_place(prediction, box.to(prediction.boxes.device))
+        return prediction.embeddings[0, place].float()
 
     def scores(self, logits: Tensor, text: Text) -> Tensor:  # noqa: ARG002 - one column a class
         """Return [B, P, C], in [0, 1]."""

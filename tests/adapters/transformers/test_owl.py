@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 import ovdet
 from ovdet.adapters import load_folder
 from ovdet.adapters.transformers.owl import SizedDetector
-from ovdet.structures import InputError, Vocabulary
+from ovdet.structures import InputError, Regions, Vocabulary
 from ovdet.text import ClipTokenizer
 
 WORDS = ["red car", "cat", "a kite"]
@@ -100,6 +100,27 @@ def test_text_is_encoded_once(folder, photos):
     model.detect(photos, WORDS)
     model.detect(photos[::-1], WORDS[::-1])
     assert model.detector.text.bank.encoded == 3
+
+
+def test_what_a_box_shows_stands_for_a_prompt(folder, photos):
+    """A predicted box of the picture is shown: its own place then agrees with itself, cosine 1."""
+    model = ovdet.load(folder, device="cpu")
+    sample = ovdet.apis.inputs.load_picture(photos[0]).to_sample()
+    sized = model.detector.pictures(sample)
+    with torch.no_grad():
+        seen = model.detector.inner.look([sized])
+        height, width = photos[0].shape[:2]
+        boxes = sized.to_original(seen.boxes[0])
+        box = boxes[(boxes[:, 2:] - boxes[:, :2]).amin(dim=1) > 1][0]
+        regions = Regions(box[None], torch.zeros(1, dtype=torch.int64))
+        (vector,) = model.detector.embed_boxes([sample], regions)
+    assert (seen.embeddings[0] @ vector).max() == pytest.approx(1, abs=1e-4)
+    shown = ovdet.Shown(photos[0], (tuple(box.tolist()),))
+    prompt = ovdet.Prompt("it", shown=(shown,), named=False)
+    found = model.detect(photos[0], [prompt], threshold=0.0)
+    assert set(found.labels) == {"it"}
+    assert found.boxes[:, 2].max() <= width
+    assert found.boxes[:, 3].max() <= height
 
 
 def test_no_names_become_others(folder, photos):

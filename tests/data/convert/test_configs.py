@@ -1,6 +1,5 @@
 """From the authors' layout to a built data set, with the places that tool and configs name."""
 
-import importlib.util
 import json
 import pickle
 from pathlib import Path
@@ -11,6 +10,7 @@ from mmengine.config import Config
 from PIL import Image
 from scipy.io import savemat
 
+from ovdet.cli.convert import CONVERSIONS
 from ovdet.data.convert import convert
 from ovdet.data.splits import vocabulary
 from ovdet.registry import build
@@ -20,11 +20,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def defaults():
-    """Source and output of each conversion, as the tool has them."""
-    spec = importlib.util.spec_from_file_location("convert", ROOT / "tools/convert.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {name: paths[:2] for name, paths in module._CONVERSIONS.items()}
+    """Source and output of each conversion, as the command has them."""
+    return {name: paths[:2] for name, paths in CONVERSIONS.items()}
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ COUNTS = {  # classes, novel
     "coco-stuff-zs": (171, 15),
     "context-59": (59, 0),
     "context-459": (459, 0),
+    "large": (1588, 0),
     "lvis-v1": (1203, 337),
     "objects365": (365, 0),
     "openimages-500": (500, 0),
@@ -87,10 +88,31 @@ def test_names_are_words_and_differ_once_cleaned(name):
     assert all(word == " ".join(word.split()) for words in found.words() for word in words)
 
 
-@pytest.mark.parametrize("name", ["lvis-v1", "voc-20", "voc-21", "voc-zs", "context-59"])
+@pytest.mark.parametrize("name", ["lvis-v1", "large", "voc-20", "voc-21", "voc-zs", "context-59"])
 def test_no_word_means_two_classes(name):
     words = [word for group in vocabulary(name).words() for word in group]
     assert len(set(words)) == len(words)
+
+
+def forms(whole, names, words):
+    """Return for each class the words by which it is known, as text towers read them."""
+    for name, others, clean in zip(names, words, whole, strict=True):
+        yield {clean, *clean_names(others[1:]), *(part.strip() for part in name.lower().split("/"))}
+
+
+def test_the_large_one_is_three_others_each_thing_once():
+    known, names = set(), []
+    for source in ("lvis-v1", "objects365", "openimages-601"):
+        found = vocabulary(source)
+        own = list(forms(clean_names(found.names), found.names, found.words()))
+        fresh = [i for i, words in enumerate(own) if not words & known]
+        names += [found.names[i] for i in fresh]
+        known |= set().union(*(own[i] for i in fresh))
+    large = vocabulary("large")
+    assert list(large.names) == names
+    assert large.names[:1203] == vocabulary("lvis-v1").names
+    assert large.synonyms[:1203] == vocabulary("lvis-v1").synonyms
+    assert not set(large.names) & {"Person", "Couch", "Monitor/TV"}  # person, sofa, television_set
 
 
 @pytest.mark.parametrize("name", ["coco-ov", "coco-stuff-zs", "voc-zs"])

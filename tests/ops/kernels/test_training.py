@@ -1,0 +1,57 @@
+"""Fifty steps of training by the kernels and by what they stand for: the losses are the same."""
+
+import importlib
+
+import pytest
+import torch
+from contracts import CONFIGS, build_tiny
+from kernels import DEVICE
+
+from ovdet.ops import kernels
+
+STEPS = 50
+# The package holds functions of the same names, so the modules are asked for by theirs.
+HOMES = [
+    importlib.import_module(f"ovdet.ops.{name}")
+    for name in ("roi_align", "crop_resize", "deform_attn", "token_max_sim")
+]
+SLOW = [
+    pytest.param(n, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]) for n in ("vild", "ovdetr")
+]
+
+
+def losses(name):
+    """Return the summed loss of every step, [STEPS], from the same weights."""
+    (path,) = [path for path in CONFIGS if path.stem == f"{name}_tiny_stickers"]
+    case = build_tiny(path)
+    case.model.to(DEVICE)
+    torch.manual_seed(0)
+    learning = [p for p in case.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(learning, lr=1e-3)
+    seen = []
+    for _ in range(STEPS):
+        total = case.total()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        seen.append(float(total.detach()))
+    return torch.tensor(seen)
+
+
+@pytest.mark.parametrize("name", ["filip", *SLOW])
+def test_training_by_kernels_is_training_by_references(name, monkeypatch):
+    calls = []
+
+    def asked(tensor, live=kernels.runs_triton):
+        calls.append(live(tensor))
+        return calls[-1]
+
+    for home in HOMES:
+        monkeypatch.setattr(home, "runs_triton", asked)
+    by_kernels = losses(name)
+    assert any(calls), "no kernel ran"
+    for home in HOMES:
+        monkeypatch.setattr(home, "runs_triton", lambda _: False)
+    by_references = losses(name)
+    assert by_references[-1] < by_references[0], "nothing was learnt"
+    torch.testing.assert_close(by_kernels, by_references, rtol=1e-3, atol=0)
