@@ -13,7 +13,7 @@ from ovdet.apis import Model
 from ovdet.export.card import Maker, card
 from ovdet.export.choice import graph_of
 from ovdet.export.comparison import Difference, Run, compare
-from ovdet.export.graph import Baked, Graph
+from ovdet.export.graph import Baked
 from ovdet.export.pictures import render, show
 from ovdet.export.writing import LEAST_OPSET, need_onnx, onnx_bytes, program_bytes, trace
 from ovdet.structures import InputError, Vocabulary, atomic_write

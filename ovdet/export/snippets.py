@@ -40,8 +40,9 @@ _RUN = {
     "onnx": """session = onnxruntime.InferenceSession({file!r})
 answer = session.run(None, inputs)
 """,
-    "program": """program = torch.export.load({file!r}).module()  # trusted files only: they can run code
-answer = [one.detach().numpy() for one in program(*map(torch.from_numpy, inputs.values()))]
+    "program": """program = torch.export.load({file!r}).module()  # trusted files only
+tensors = map(torch.from_numpy, inputs.values())
+answer = [one.detach().numpy() for one in program(*tensors)]
 """,
 }
 _SHOW_BOXES = """boxes, scores, labels, owner = answer[:4]

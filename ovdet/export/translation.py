@@ -19,9 +19,10 @@ def _apart(boxes: Any, groups: Any, real: Any, threshold: float) -> Any:
     That operator suppresses within rows of scores: a row for every candidate, which holds those
     whose group it is the first of, so that their number and not that of all names counts.
     """
-    from onnxscript import BOOL, FLOAT, INT64
-    from onnxscript import opset18 as op
+    import onnxscript
+    from onnxscript import BOOL, FLOAT
 
+    op: Any = onnxscript.opset18  # its types know none of what a trace hands over
     shape = op.Shape(real)
     count = op.Shape(real, start=1, end=2)
     places = op.Range(0, op.Squeeze(count), 1)  # [N]

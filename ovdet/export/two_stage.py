@@ -15,6 +15,8 @@ from ovdet.export.graph import Graph
 from ovdet.ops import clip_boxes
 from ovdet.structures import Regions
 
+_SYM_MAX: Any = torch.sym_max  # has no types
+
 
 class TwoStageGraph(Graph):
     """What ``TwoStageDetector.predict`` does for embedded names.
@@ -49,11 +51,13 @@ class TwoStageGraph(Graph):
             Boxes [N, 4], scores [N], labels [N], the picture of each [N]; and masks [N, h, w], in
             [0, 1], over each box where the detector has a mask head.
         """
-        levels, size = self.trunk(images), torch.sym_max(images.shape[-2], images.shape[-1])
+        levels, size = self.trunk(images), _SYM_MAX(*images.shape[-2:])
         regions, real = self._propose(levels, images)
         hidden = self.branches[0].embedder.hidden(levels, regions, size)
-        moved = self.boxes(hidden, regions, images).boxes.unflatten(0, real.shape)  # [B, P, 4]
-        scores = self._named(levels, regions, hidden, text, size).unflatten(0, real.shape)
+        placed: Any = self.boxes(hidden, regions, images).boxes
+        moved = placed.unflatten(0, real.shape)  # [B, P, 4]
+        named: Any = self._named(levels, regions, hidden, text, size)
+        scores = named.unflatten(0, real.shape)
         real = real & (area(within(moved, sizes)) > 0)
         taken = real[..., None] & (scores > threshold)
         found = select(moved, torch.where(taken, scores, NOTHING), self.selection)
@@ -74,7 +78,8 @@ class TwoStageGraph(Graph):
             steps = deltas.unflatten(1, (-1, 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)
             chosen = anchors[place].flatten(0, 1)
             moved = rpn.box_coder.decode_single(pick(steps, place).flatten(0, 1), chosen)
-            boxes.append(clip_boxes(moved, *images.shape[-2:]).unflatten(0, place.shape))
+            clipped: Any = clip_boxes(moved, *images.shape[-2:])
+            boxes.append(clipped.unflatten(0, place.shape))
             scores.append(kept)
         chances = torch.stack(scores, dim=1).sigmoid()  # [B, L, K]; 0 for what fills up
         places = torch.stack(boxes, dim=1)
@@ -95,7 +100,8 @@ class TwoStageGraph(Graph):
         y = torch.arange(h, device=images.device) * (height // h)
         rows, columns = torch.meshgrid(y, x, indexing="ij")
         corner = torch.stack([columns, rows, columns, rows], dim=-1).reshape(-1, 1, 4)
-        return (corner + sides).flatten(0, 1)
+        anchors: Tensor = (corner + sides).flatten(0, 1)
+        return anchors
 
     def _named(
         self, levels: list[Tensor], regions: Regions, hidden: Tensor, text: Tensor, size: int

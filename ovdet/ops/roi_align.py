@@ -20,6 +20,7 @@ from ovdet.structures import InputError, Regions
 
 MOST_LEVELS = 6  # that the kernel takes; a longer pyramid is read level by level
 _KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
+_SYM_MAX: Any = torch.sym_max  # has no types
 
 
 def roi_align(
@@ -157,7 +158,7 @@ def _traced(
     choice = level_of(boxes, len(levels), image_size / 2)
     pooled: Tensor | None = None
     for index, level in enumerate(levels):
-        scale = torch.sym_max(level.shape[-2], level.shape[-1]) / image_size
+        scale = _SYM_MAX(*level.shape[-2:]) / image_size
         rois = _rois(boxes * scale, regions.owner)
         one = torchvision.roi_align(level, rois, 1.0, size, size, samples, True)
         chosen = (choice == index)[:, None, None, None]
