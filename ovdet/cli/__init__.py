@@ -35,6 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: What follows the program's name; the process's own arguments when None.
     """
+    if words is None:
+        keep_freed_memory()
     asked = list(sys.argv[1:] if words is None else words)
     if asked and asked[0] in names():
         return run(asked[0], asked[1:], f"ovdet {asked[0]}")
@@ -58,7 +60,8 @@ def run(command: str, words: Sequence[str] | None = None, program: str | None = 
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("PYTHONWARNINGS", "ignore:pkg_resources is deprecated")
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    keep_freed_memory()
+    if words is None:  # a program of its own, no call from within another
+        keep_freed_memory()
     try:
         status: int = module.run(options)
     except (ValueError, OSError, ImportError) as error:
