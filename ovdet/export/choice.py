@@ -28,7 +28,9 @@ def graph_of(model: Model) -> Graph:
     kind = type(model.detector)
     if kind not in _GRAPHS:
         known = ", ".join(one.__name__ for one in _GRAPHS)
-        raise InputError(f"{model.name} cannot be exported: it is a {kind.__name__}, not {known}")
+        raise InputError(
+            f"{model.name} cannot be exported: it is a {kind.__name__}, and only {known} can be"
+        )
     if model.device.type != "cpu":
         raise InputError(f"a model is exported on the cpu, got it on {model.device}")
     try:

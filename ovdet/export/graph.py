@@ -43,7 +43,7 @@ class Baked(Graph):
 
     def __init__(self, graph: Graph, text: Tensor) -> None:
         super().__init__()
-        self.graph: Any = graph
+        self.whole: Any = graph  # not "graph": a traced module has one of its own
         self.register_buffer("text", text)
         self.inputs = tuple(name for name in graph.inputs if name != "text")
         self.outputs = graph.outputs
@@ -54,5 +54,5 @@ class Baked(Graph):
     ) -> Any:
         """Return what the graph returns."""
         if sizes is None:
-            return self.graph(images, self.text)
-        return self.graph(images, sizes, self.text, threshold)
+            return self.whole(images, self.text)
+        return self.whole(images, sizes, self.text, threshold)

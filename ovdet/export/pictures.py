@@ -1,6 +1,5 @@
 """Pictures as graphs take them, and one that is rendered to compare with."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,8 @@ from ovdet.export.graph import Graph
 from ovdet.structures import Sample
 
 _LEAST = 2  # multiples of the stride that a side has at least: graphs are traced for such
+
+_THINGS = ("cat", "dog", "pizza", "umbrella", "guitar", "banana", "elephant", "teapot")
 
 
 class Shown(NamedTuple):
@@ -46,14 +47,14 @@ def show(model: Model, graph: Graph, pixels: np.ndarray) -> Shown:
     return Shown(plain, images)
 
 
-def render() -> tuple[np.ndarray, Sequence[str]]:
-    """Return a picture of stickers, RGB uint8 [H, W, 3], and what is in it.
+def render() -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return a picture of stickers, RGB uint8 [H, W, 3], and what may be in it.
 
     Raises:
         InputError: If the font that stickers are drawn from is missing.
     """
-    from ovdet.data.stickers import NAMES, SceneSpec, render_scene
+    from ovdet.data.stickers import SceneSpec, render_scene
 
     spec = SceneSpec(side=160, objects=(5, 5), sizes=(28, 60), clutter=(1, 2))
-    scene = render_scene(np.random.default_rng(0), spec, NAMES)
-    return scene.image[:, :136], list(dict.fromkeys(thing.name for thing in scene.objects))
+    scene = render_scene(np.random.default_rng(0), spec, _THINGS)
+    return scene.image[:, :136], _THINGS

@@ -150,20 +150,24 @@ def _align(
 def _traced(
     levels: Sequence[Tensor], regions: Regions, size: int, image_size: int, samples: int
 ) -> Tensor:
-    """Pool from every level and keep the one that suits, for ``torch.export``.
+    """Pool from every level and keep what suits, for ``torch.export``.
 
     What it writes then holds torchvision's operators alone, and its sizes may be symbols.
     """
+    _check(levels)
     boxes, torchvision = _boxes(regions, levels[0]), _torchvision()
-    choice = level_of(boxes, len(levels), image_size / 2)
-    pooled: Tensor | None = None
-    for index, level in enumerate(levels):
+    choice = level_of(boxes, len(levels), image_size / 2)[:, None, None, None]
+
+    def read(level: Tensor) -> Tensor:
         scale = _SYM_MAX(*level.shape[-2:]) / image_size
-        rois = _rois(boxes * scale, regions.owner)
-        one = torchvision.roi_align(level, rois, 1.0, size, size, samples, True)
-        chosen = (choice == index)[:, None, None, None]
-        pooled = one if pooled is None else torch.where(chosen, one, pooled)
-    return _empty(levels, 0, [size, size]) if pooled is None else pooled
+        rois, wide = _rois(boxes * scale, regions.owner), level.to(boxes.dtype)
+        cells: Tensor = torchvision.roi_align(wide, rois, 1.0, size, size, samples, True)
+        return cells
+
+    pooled = read(levels[0])
+    for index, level in enumerate(levels[1:], 1):
+        pooled = torch.where(choice == index, read(level), pooled)
+    return pooled.to(levels[0].dtype)
 
 
 def _check(levels: Sequence[Tensor]) -> None:

@@ -35,6 +35,16 @@ def test_a_pyramid_is_torchvisions_level_by_level(count):
     assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_exported_pools_the_same(count, monkeypatch):
+    levels, regions = pyramid(count), boxes_of_all_kinds()
+    wanted = pyramid_roi_align(levels, regions, 7, 64)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    torch.testing.assert_close(pyramid_roi_align(levels, regions, 7, 64), wanted)
+    with pytest.raises(InputError, match="must have a level"):
+        pyramid_roi_align([], regions, 7, 64)
+
+
 def test_levels_are_chosen_as_torchvision_does():
     """A canonical side of 224 px reads level 4 of 2 to 5, so 448 px and more read the last."""
     from torchvision.ops.poolers import LevelMapper
