@@ -106,14 +106,13 @@ def run(options: argparse.Namespace) -> int:
     if len(files) == 1:
         with quiet_decoders():
             read_image(files[0])  # one bad picture is told before a model is loaded
-    model: Model | Tiled = load(
+    whole = load(
         options.model,
         checkpoint=options.checkpoint,
         device=options.device,
         offline=options.offline,
     )
-    if options.tile is not None:
-        model = Tiled(model, options.tile)
+    model = whole if options.tile is None else Tiled(whole, options.tile)
     report = answer_all(model, files, ask, options)
     for line in report.bad:
         print(f"infer.py: {line}", file=sys.stderr)

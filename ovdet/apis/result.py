@@ -187,7 +187,7 @@ class Result:
         return interchange.to_transformers(self)
 
     def to_pipeline(self) -> list[dict[str, Any]]:
-        """Return dicts as transformers' zero-shot-object-detection pipeline; see ``interchange``."""
+        """Return dicts as transformers' pipeline of detectors; see ``interchange.to_pipeline``."""
         return interchange.to_pipeline(self)
 
     def to_pandas(self) -> Any:

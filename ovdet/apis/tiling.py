@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import overload
+from typing import Any, overload
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from ovdet.apis.images import Pixels, Source
 from ovdet.apis.inputs import Classes, Picture, Sources, load_picture
 from ovdet.apis.model import DETECT, Model, Settings
 from ovdet.apis.result import Result
-from ovdet.apis.segmenting import INSTANCE
+from ovdet.apis.segmenting import INSTANCE, Asked
 from ovdet.ops.rle import encode_window
 from ovdet.ops.seams import Sightings, is_cut, join_sightings
 from ovdet.structures import InputError, Vocabulary
@@ -108,20 +107,28 @@ class Tiled:
         Raises:
             InputError: As there.
         """
-        ask = partial(self.model.detect, classes=classes, threshold=threshold, top_k=top_k)
-        return self._all(images, partial(ask, batch_size=batch_size), top_k, batch_size)
+
+        def ask(views: list[Source]) -> list[Result]:
+            return self.model.detect(
+                views, classes, threshold=threshold, top_k=top_k, batch_size=batch_size
+            )
+
+        return self._all(images, ask, top_k, batch_size)
 
     def segment(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None,
         task: str | None = None,
         *,
         threshold: float | None = None,
-        top_k: int = 100,
+        top_k: int | None = None,
         batch_size: int = 8,
-    ) -> Result | list[Result]:
+    ) -> Any:
         """Find objects with their masks; as ``Model.segment`` with the task ``instance``.
+
+        Returns:
+            One ``Result`` for one picture, a list for a list.
 
         Raises:
             InputError: If it is asked for another task, or as there.
@@ -129,9 +136,14 @@ class Tiled:
         chosen = task or (INSTANCE if self.task == DETECT else self.task)
         if chosen != INSTANCE:
             raise InputError(f"tiles are for objects: ask for instance, not for {chosen}")
-        ask = partial(self.model.segment, classes=classes, task=chosen, threshold=threshold)
-        ask = partial(ask, top_k=top_k, batch_size=batch_size)
-        return self._all(images, ask, top_k, batch_size)
+        most = 100 if top_k is None else top_k
+        how: Asked = {"threshold": threshold, "top_k": most, "batch_size": batch_size}
+
+        def ask(views: list[Source]) -> list[Result]:
+            found: list[Result] = self.model.segment(views, classes, chosen, **how)
+            return found
+
+        return self._all(images, ask, most, batch_size)
 
     def _all(
         self, images: Source | Sources, ask: Ask, top_k: int, batch_size: int

@@ -52,14 +52,13 @@ def run(options: argparse.Namespace) -> int:
     if options.classes or options.classes_file or not str(options.model).startswith(_MMDET):
         vocabulary = read_classes(options.classes, options.classes_file)
     with Frames(options.source, options.every) as frames:
-        model: Model | Tiled = load(
+        whole = load(
             options.model,
             checkpoint=options.checkpoint,
             device=options.device,
             offline=options.offline,
         )
-        if options.tile is not None:
-            model = Tiled(model, options.tile)
+        model = whole if options.tile is None else Tiled(whole, options.tile)
         names = FreeNames(options.out, [Path(options.source)], ".mp4")
         video = names.give(Path(f"{frames.name}.mp4"))
         lines = video.with_suffix(".jsonl")

@@ -106,3 +106,17 @@ def test_what_is_larger_than_a_tile_comes_from_the_whole_picture():
 def test_what_one_view_gives_twice_stays():
     seen = sightings((LEFT, [10, 10, 50, 50], 0.9, 0), (LEFT, [10, 10, 50, 52], 0.8, 0))
     assert join_sightings(seen) == [[0], [1]]
+
+
+def test_a_part_of_what_a_surer_view_shows_whole_goes():
+    whole, part = [91, 10, 98, 30], [93, 12, 97, 20]
+    tiles = [[0, 0, 110, 100], [80, 0, 190, 100]]  # inner parts: up to 107.8, from 82.2
+    first = (LEFT, whole, 0.9, 0)
+    assert join_sightings(sightings(first, (RIGHT, part, 0.8, 0), tiles=tiles)) == [[0]]
+    both = (LEFT, part, 0.7, 0)
+    seen = sightings(first, (RIGHT, part, 0.8, 0), both, tiles=tiles)
+    assert join_sightings(seen) == [[0], [2]]  # the surer view shows the part by itself
+    weaker = (LEFT, whole, 0.6, 0)
+    assert join_sightings(sightings(weaker, (RIGHT, part, 0.8, 0), tiles=tiles)) == [[1], [0]]
+    other = (RIGHT, part, 0.8, 1)
+    assert join_sightings(sightings(first, other, tiles=tiles)) == [[0], [1]]

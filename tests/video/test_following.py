@@ -94,9 +94,9 @@ def test_odd_sizes_and_a_change_of_size(tmp_path):
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "b.mp4").mkdir()
-    with Recording(tmp_path / "b.mp4", tmp_path / "b.jsonl", 5.0) as recording:
-        with pytest.raises(OSError, match="a video cannot be written there"):
-            recording.add(frame(SIZE))
+    recording = Recording(tmp_path / "b.mp4", tmp_path / "b.jsonl", 5.0)
+    with recording, pytest.raises(OSError, match="a video cannot be written there"):
+        recording.add(frame(SIZE))
 
 
 def test_identities_are_drawn(clip):
