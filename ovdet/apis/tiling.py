@@ -24,6 +24,7 @@ Tile = tuple[int, int, int, int]
 Ask = Callable[[list[Source]], list[Result]]
 SIDE, OVERLAP = 640, 0.25
 _LEAST = 32  # px of a tile's side
+_BATCH = 8  # tiles at a time where there is a GPU
 _WHOLE = 2048  # px of the longer side to which the whole picture is reduced before the model's own
 
 
@@ -74,7 +75,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int = 100,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> list[Result]: ...
     @overload
     def detect(
@@ -84,7 +85,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int = 100,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> Result: ...
     def detect(
         self,
@@ -93,7 +94,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int = 100,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> Result | list[Result]:
         """Find objects of any classes; as ``Model.detect``.
 
@@ -102,18 +103,20 @@ class Tiled:
             classes: As there.
             threshold: As there.
             top_k: Most objects a tile, and a picture.
-            batch_size: Tiles that pass the model together, at least 1.
+            batch_size: Tiles that pass the model together, at least 1; None: 8, but 1 on a CPU,
+                which is no faster with several.
 
         Raises:
             InputError: As there.
         """
+        size = self._batch(batch_size)
 
         def ask(views: list[Source]) -> list[Result]:
             return self.model.detect(
-                views, classes, threshold=threshold, top_k=top_k, batch_size=batch_size
+                views, classes, threshold=threshold, top_k=top_k, batch_size=size
             )
 
-        return self._all(images, ask, top_k, batch_size)
+        return self._all(images, ask, top_k, size)
 
     def segment(
         self,
@@ -123,7 +126,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int | None = None,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> Any:
         """Find objects with their masks; as ``Model.segment`` with the task ``instance``.
 
@@ -137,19 +140,25 @@ class Tiled:
         if chosen != INSTANCE:
             raise InputError(f"tiles are for objects: ask for instance, not for {chosen}")
         most = 100 if top_k is None else top_k
-        how: Asked = {"threshold": threshold, "top_k": most, "batch_size": batch_size}
+        size = self._batch(batch_size)
+        how: Asked = {"threshold": threshold, "top_k": most, "batch_size": size}
 
         def ask(views: list[Source]) -> list[Result]:
             found: list[Result] = self.model.segment(views, classes, chosen, **how)
             return found
 
-        return self._all(images, ask, most, batch_size)
+        return self._all(images, ask, most, size)
+
+    def _batch(self, size: int | None) -> int:
+        if size is None:
+            return 1 if self.model.device.type == "cpu" else _BATCH
+        if size < 1:
+            raise InputError(f"batch_size must be at least 1, got {size}")
+        return size
 
     def _all(
         self, images: Source | Sources, ask: Ask, top_k: int, batch_size: int
     ) -> Result | list[Result]:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {batch_size}")
         if not isinstance(images, list | tuple):
             return self._one(load_picture(images), ask, top_k, batch_size)
         pictures = (load_picture(source, place) for place, source in enumerate(images))

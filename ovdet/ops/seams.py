@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 _SAME = 0.5  # overlap, in what two views share, from which boxes of one class are one object
 _OTHER = 0.7  # from which two whole boxes of different classes are
 _PART = 0.8  # share of a whole box within a better one of its class from which it is a part of that
+_COVER = 0.5  # share of a cut box that a box of the tile that shows all of it must cover
 _NONE = -1
 _MARGIN = 0.02  # of a tile's longer side: how far from a border a box may end that it cuts
 
@@ -63,12 +64,13 @@ class Sightings:
 def join_sightings(seen: Sightings) -> list[list[int]]:
     """Return the objects, each as the places of its sightings, the one that counts first.
 
-    A box that a tile's edge cuts, and one of the whole picture, gives way to a tile in which it
-    lies whole, whatever that tile made of it. Of what is left two boxes are one object where they
-    agree in the area that both views show: of one class by an overlap of 0.5; of different
-    classes, both whole, by 0.7, and the view that is surest decides on the name. What one view
-    gives several times stays so. An object begins with a whole box where there is one, the best,
-    and is that box; otherwise it is the union of its pieces.
+    A box that a tile's edge cuts gives way to what a tile that shows all of it saw there; a box of
+    the whole picture to any such tile, even if that saw nothing. Of what is left two boxes are one
+    object where they agree in the area that both views show: of one class by an overlap of 0.5; of
+    different classes, both whole, by 0.7, and the view that is surest decides on the name; and a
+    whole box that lies in a surer view's box of its class, without that view having it too, is a
+    part of that. What one view gives several times stays so. An object begins with a whole box
+    where there is one, the best, and is that box; otherwise it is the union of its pieces.
 
     Args:
         seen: What the views saw.
@@ -78,8 +80,7 @@ def join_sightings(seen: Sightings) -> list[list[int]]:
         again; after a first one that is cut they are further pieces of it.
     """
     cut = is_cut(seen)
-    whole_picture = seen.views == len(seen.tiles)
-    left = np.flatnonzero(~((cut | whole_picture) & _lies_in_another_tile(seen)))
+    left = np.flatnonzero(~_gives_way(seen, cut))
     partners = _partners(seen, left)
     order = left[np.lexsort((-seen.scores[left], cut[left]))]  # whole ones first, best first
     objects: list[list[int]] = []
@@ -104,14 +105,18 @@ def is_cut(seen: Sightings) -> Bools:
     return np.asarray(low | high)
 
 
-def _lies_in_another_tile(seen: Sightings) -> Bools:
-    """Return [N], whether a tile other than its own shows all of the box."""
+def _gives_way(seen: Sightings, cut: Bools) -> Bools:
+    """Return [N], whether another tile shows all of the box and its word counts more."""
     found = np.zeros(len(seen.boxes), np.bool_)
-    for tile, (x1, y1, x2, y2) in enumerate(seen.inner()[:-1].tolist()):
-        boxes = seen.boxes
-        inside = (boxes[:, 0] >= x1) & (boxes[:, 1] >= y1)
-        inside &= (boxes[:, 2] <= x2) & (boxes[:, 3] <= y2)
-        found |= inside & (seen.views != tile)
+    coarse = seen.views == len(seen.tiles)
+    for tile, area in enumerate(seen.inner()[:-1]):
+        inside = (seen.boxes[:, :2] >= area[:2]).all(axis=1)
+        inside &= (seen.boxes[:, 2:] <= area[2:]).all(axis=1)
+        found |= inside & coarse
+        pieces = np.flatnonzero(inside & cut & (seen.views != tile))
+        boxes = seen.boxes[pieces]
+        shared, _ = _overlap(boxes, seen.boxes[seen.views == tile])
+        found[pieces] |= (shared >= _COVER * _sizes(boxes)[:, None]).any(axis=1)
     return found
 
 
