@@ -6,6 +6,7 @@ Packages that a form belongs to are imported when it is asked for. Px are of the
 import base64
 import html
 import io
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import cv2
@@ -111,22 +112,21 @@ def to_fiftyone(result: "Result") -> Any:
     Raises:
         ImportError: If the package fiftyone is not installed.
     """
-    from fiftyone import Detection, Detections
-
+    fiftyone = import_module("fiftyone")
     height, width = result.image.shape[:2]
     unit = np.array([width, height], np.float64)
     detections = []
     for found in result:
         low, high = np.array(found.box[:2]), np.array(found.box[2:])
         detections.append(
-            Detection(
+            fiftyone.Detection(
                 label=found.label,
                 bounding_box=[*(low / unit).tolist(), *((high - low) / unit).tolist()],
                 confidence=found.score,
                 mask=None if found.mask is None else _inside(found.mask, found.box),
             )
         )
-    return Detections(detections=detections)
+    return fiftyone.Detections(detections=detections)
 
 
 def to_labelstudio(

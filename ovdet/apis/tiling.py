@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, overload
 
 import cv2
@@ -16,7 +15,7 @@ from ovdet.apis.images import Pixels, Source
 from ovdet.apis.inputs import Classes, Picture, Sources, load_picture
 from ovdet.apis.model import DETECT, Model, Settings
 from ovdet.apis.result import Result
-from ovdet.apis.segmenting import INSTANCE
+from ovdet.apis.segmenting import INSTANCE, Asked
 from ovdet.ops.rle import encode_window
 from ovdet.ops.seams import Sightings, is_cut, join_sightings
 from ovdet.structures import InputError, Vocabulary
@@ -25,6 +24,7 @@ Tile = tuple[int, int, int, int]
 Ask = Callable[[list[Source]], list[Result]]
 SIDE, OVERLAP = 640, 0.25
 _LEAST = 32  # px of a tile's side
+_BATCH = 8  # tiles at a time where there is a GPU
 _WHOLE = 2048  # px of the longer side to which the whole picture is reduced before the model's own
 
 
@@ -75,7 +75,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int = 100,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> list[Result]: ...
     @overload
     def detect(
@@ -85,7 +85,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int = 100,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> Result: ...
     def detect(
         self,
@@ -94,7 +94,7 @@ class Tiled:
         *,
         threshold: float | None = None,
         top_k: int = 100,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> Result | list[Result]:
         """Find objects of any classes; as ``Model.detect``.
 
@@ -103,25 +103,35 @@ class Tiled:
             classes: As there.
             threshold: As there.
             top_k: Most objects a tile, and a picture.
-            batch_size: Tiles that pass the model together, at least 1.
+            batch_size: Tiles that pass the model together, at least 1; None: 8, but 1 on a CPU,
+                which is no faster with several.
 
         Raises:
             InputError: As there.
         """
-        ask = partial(self.model.detect, classes=classes, threshold=threshold, top_k=top_k)
-        return self._all(images, partial(ask, batch_size=batch_size), top_k, batch_size)
+        size = self._batch(batch_size)
+
+        def ask(views: list[Source]) -> list[Result]:
+            return self.model.detect(
+                views, classes, threshold=threshold, top_k=top_k, batch_size=size
+            )
+
+        return self._all(images, ask, top_k, size)
 
     def segment(
         self,
         images: Source | Sources,
-        classes: Classes,
+        classes: Classes | None,
         task: str | None = None,
         *,
         threshold: float | None = None,
-        top_k: int = 100,
-        batch_size: int = 8,
-    ) -> Result | list[Result]:
+        top_k: int | None = None,
+        batch_size: int | None = None,
+    ) -> Any:
         """Find objects with their masks; as ``Model.segment`` with the task ``instance``.
+
+        Returns:
+            One ``Result`` for one picture, a list for a list.
 
         Raises:
             InputError: If it is asked for another task, or as there.
@@ -129,19 +139,26 @@ class Tiled:
         chosen = task or (INSTANCE if self.task == DETECT else self.task)
         if chosen != INSTANCE:
             raise InputError(f"tiles are for objects: ask for instance, not for {chosen}")
-        how: Any = {"threshold": threshold, "top_k": top_k, "batch_size": batch_size}
+        most = 100 if top_k is None else top_k
+        size = self._batch(batch_size)
+        how: Asked = {"threshold": threshold, "top_k": most, "batch_size": size}
 
-        def ask(tiles: list[Source]) -> list[Result]:
-            found: list[Result] = self.model.segment(tiles, classes, chosen, **how)
+        def ask(views: list[Source]) -> list[Result]:
+            found: list[Result] = self.model.segment(views, classes, chosen, **how)
             return found
 
-        return self._all(images, ask, top_k, batch_size)
+        return self._all(images, ask, most, size)
+
+    def _batch(self, size: int | None) -> int:
+        if size is None:
+            return 1 if self.model.device.type == "cpu" else _BATCH
+        if size < 1:
+            raise InputError(f"batch_size must be at least 1, got {size}")
+        return size
 
     def _all(
         self, images: Source | Sources, ask: Ask, top_k: int, batch_size: int
     ) -> Result | list[Result]:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {batch_size}")
         if not isinstance(images, list | tuple):
             return self._one(load_picture(images), ask, top_k, batch_size)
         pictures = (load_picture(source, place) for place, source in enumerate(images))

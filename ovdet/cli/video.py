@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Follow; return 0, or 2 where the source gave no frame."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # damaged frames are counted instead
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what cannot be opened is said once
     from ovdet.apis import Tiled, load
     from ovdet.apis.files import FreeNames, read_classes
     from ovdet.video import Frames, Recording

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from ovdet.apis.inputs import Classes, as_vocabulary
 from ovdet.apis.model import DETECT, Model
@@ -57,7 +55,10 @@ def follow(
     least = model.settings.threshold if threshold is None else threshold
     tracker = Tracker(least, frames.rate)
     vocabulary = None if classes is None else as_vocabulary(classes)
-    find: Any = model.detect if model.task == DETECT else partial(model.segment, task=INSTANCE)
     for frame in frames:
-        found: Result = find(frame.pixels, vocabulary, threshold=least / 2, top_k=top_k)
+        pixels = frame.pixels
+        if model.task == DETECT:
+            found = model.detect(pixels, vocabulary, threshold=least / 2, top_k=top_k)
+        else:
+            found = model.segment(pixels, vocabulary, INSTANCE, threshold=least / 2, top_k=top_k)
         yield Followed(frame, *tracker.update(found, frame.time))

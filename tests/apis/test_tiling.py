@@ -86,8 +86,8 @@ def test_pieces_of_what_no_tile_shows_whole_are_joined_with_their_masks():
 def without_the_whole(detect, size):
     """Return a ``detect`` that sees nothing in a picture of that size."""
 
-    def seen(images, **how):
-        results = detect(images, **how)
+    def seen(images, classes, **how):
+        results = detect(images, classes, **how)
         return [r[:0] if r.image.shape[:2] == size else r for r in results]
 
     return seen

@@ -36,11 +36,15 @@ def test_only_inner_edges_cut():
     assert is_cut(seen).tolist() == [False, True, False, True, False, False]
 
 
-def test_a_cut_box_gives_way_to_the_tile_that_shows_all_of_it():
+def test_a_cut_box_gives_way_to_what_the_tile_saw_that_shows_all_of_it():
     piece, whole = (LEFT, [93, 10, 100, 20], 0.9, 0), (RIGHT, [93, 10, 120, 20], 0.6, 0)
     assert join_sightings(sightings(piece, whole)) == [[1]]
-    assert join_sightings(sightings(piece)) == []  # the right tile shows more and saw nothing
-    assert join_sightings(sightings((LEFT, [85, 10, 100, 20], 0.9, 0))) == [[0]]
+    assert join_sightings(sightings(piece, (*whole[:3], 1))) == [[1]]  # whatever its name
+    below = (RIGHT, [93, 16, 120, 40], 0.6, 0)  # covers 4 of the piece's 10 px
+    assert join_sightings(sightings(piece, below)) == [[1], [0]]
+    assert join_sightings(sightings(piece)) == [[0]]
+    wider = (LEFT, [85, 10, 100, 20], 0.9, 0)  # the right tile does not show all of it
+    assert join_sightings(sightings(wider, (RIGHT, [93, 10, 120, 20], 0.6, 1))) == [[1], [0]]
 
 
 def test_what_lies_in_both_tiles_is_there_once_and_the_surest_stays():
@@ -96,7 +100,7 @@ def test_what_is_larger_than_a_tile_comes_from_the_whole_picture():
         (LEFT, [20, 10, 100, 90], 0.9, 0),
         (RIGHT, [90, 12, 170, 90], 0.9, 0),
         (WHOLE, [20, 10, 170, 90], 0.4, 0),
-        (WHOLE, [30, 40, 60, 70], 0.9, 0),  # the left tile shows all of it, and closer
+        (WHOLE, [30, 40, 60, 70], 0.9, 0),  # the left tile shows all of it, and saw nothing
     )
     (members,) = join_sightings(seen)
     assert members[0] == 2
@@ -106,3 +110,17 @@ def test_what_is_larger_than_a_tile_comes_from_the_whole_picture():
 def test_what_one_view_gives_twice_stays():
     seen = sightings((LEFT, [10, 10, 50, 50], 0.9, 0), (LEFT, [10, 10, 50, 52], 0.8, 0))
     assert join_sightings(seen) == [[0], [1]]
+
+
+def test_a_part_of_what_a_surer_view_shows_whole_goes():
+    whole, part = [91, 10, 98, 30], [93, 12, 97, 20]
+    tiles = [[0, 0, 110, 100], [80, 0, 190, 100]]  # inner parts: up to 107.8, from 82.2
+    first = (LEFT, whole, 0.9, 0)
+    assert join_sightings(sightings(first, (RIGHT, part, 0.8, 0), tiles=tiles)) == [[0]]
+    both = (LEFT, part, 0.7, 0)
+    seen = sightings(first, (RIGHT, part, 0.8, 0), both, tiles=tiles)
+    assert join_sightings(seen) == [[0], [2]]  # the surer view shows the part by itself
+    weaker = (LEFT, whole, 0.6, 0)
+    assert join_sightings(sightings(weaker, (RIGHT, part, 0.8, 0), tiles=tiles)) == [[1], [0]]
+    other = (RIGHT, part, 0.8, 1)
+    assert join_sightings(sightings(first, other, tiles=tiles)) == [[0], [1]]
