@@ -42,6 +42,7 @@ def test_threshold_and_top_k(client):
         return [one["label"] for one in found]
 
     assert labels(threshold=0.5) == labels(top_k=1) == [" blue"]
+    assert labels(top_k=1.0) == [" blue"]  # in JSON that is a whole number
     assert labels(threshold=1) == []
     assert labels(threshold=None) == [" blue", "red"]
 

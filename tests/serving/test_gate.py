@@ -1,5 +1,6 @@
 import asyncio
 import concurrent.futures
+import json
 import time
 
 import pytest
@@ -121,8 +122,6 @@ def test_who_leaves_while_sending_is_let_go(detector):
 
 def test_who_leaves_while_waiting_is_not_answered(detector):
     """The first one occupies the model; the second leaves, and never reaches it."""
-    import json
-
     app = create_app(make(detector), ServerLimits(batch=1))
     body = json.dumps(ASKED).encode()
     detector.open.clear()
@@ -131,12 +130,8 @@ def test_who_leaves_while_waiting_is_not_answered(detector):
         waiting = iter(messages)
 
         async def receive():
-            for message in waiting:
-                if callable(message):
-                    await message()
-                else:
-                    return message
-            await asyncio.Event().wait()
+            message = next(waiting, asyncio.Event().wait)
+            return await message() if callable(message) else message
 
         async def send(message):
             sent.append(message)
@@ -153,11 +148,12 @@ def test_who_leaves_while_waiting_is_not_answered(detector):
 
     async def leave():
         await asyncio.sleep(0.05)
+        return {"type": "http.disconnect"}
 
     async def run():
         first = asyncio.ensure_future(ask([say(body)]))
         await until(detector.entered.is_set)
-        assert await ask([say(body), leave, {"type": "http.disconnect"}]) == []
+        assert await ask([say(body), leave]) == []
         assert app.state.door.inside == 1
         detector.open.set()
         assert (await first)[0]["status"] == 200

@@ -21,7 +21,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from ovdet.serving import create_app, serve
-from ovdet.structures import InputError
+from ovdet.structures import InputError, Vocabulary
 
 ROOT = Path(__file__).parents[2]
 RED = {"image": encoded(picture()), "names": ["red"]}
@@ -117,6 +117,7 @@ def files():
 @pytest.fixture(params=["detect", "segment", "embed"])
 def operation(request, detector):
     schemathesis.openapi.format("byte", files())
+    detector.own = Vocabulary(("red", "blue"))  # so that names may be left out
     with running(create_app(make(detector))) as url:
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
         yield schema[f"/{request.param}"]["POST"]
