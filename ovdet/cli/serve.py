@@ -56,7 +56,7 @@ _LIMITS = (
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    from ovdet.serving import ServerLimits, create_app, serve
+    from ovdet.serving import ServerLimits, create_app, keep_freed, serve
 
     limits = ServerLimits(
         batch=options.max_batch,
@@ -68,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     )
     key = read_key(options.api_key_file)
     from ovdet.apis import load
+
+    keep_freed()
 
     model = load(
         options.model,

@@ -9,8 +9,9 @@ except ImportError as error:
 
 from ovdet.serving.app import create_app
 from ovdet.serving.limits import ServerLimits
+from ovdet.serving.memory import keep_freed
 from ovdet.serving.server import serve
 
-__all__ = ["ServerLimits", "create_app", "serve"]
+__all__ = ["ServerLimits", "create_app", "keep_freed", "serve"]
 
 del fastapi, prometheus_client, uvicorn

@@ -29,7 +29,9 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._paths = frozenset(paths)
         own = self._registry
-        self._requests = Counter("ovdet_requests", "Requests answered", ["path", "status"], registry=own)
+        self._requests = Counter(
+            "ovdet_requests", "Requests answered", ["path", "status"], registry=own
+        )
         self._seconds = Histogram(
             "ovdet_request_seconds", "From request to answer", ["path"], registry=own
         )

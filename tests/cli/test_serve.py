@@ -32,6 +32,7 @@ def served(monkeypatch):
     monkeypatch.setattr(ovdet.apis, "load", load)
     monkeypatch.setattr(ovdet.serving, "create_app", create_app)
     monkeypatch.setattr(ovdet.serving, "serve", serve)
+    monkeypatch.setattr(ovdet.serving, "keep_freed", lambda: True)  # not in the tests' own process
     return seen
 
 
