@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Response, Security
 from fastapi.security import HTTPBearer
@@ -148,7 +148,8 @@ def _watch(app: FastAPI, model: Model, metrics: Metrics) -> None:
         """Tell whether requests are taken."""
         stopping = app.state.door.stopping
         response.status_code = 503 if stopping else 200
-        return Health(status="stopping" if stopping else "ok", model=model.name, task=model.task)
+        status: Literal["ok", "stopping"] = "stopping" if stopping else "ok"
+        return Health(status=status, model=model.name, task=model.task)
 
     @app.get("/metrics", response_class=Response)
     async def figures() -> Response:

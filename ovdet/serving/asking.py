@@ -9,7 +9,6 @@ from pycocotools import mask as coco_mask
 
 from ovdet.apis import Model, PanopticResult, Result, SemanticResult
 from ovdet.apis.coco import text_counts
-from ovdet.apis.images import Pixels
 from ovdet.ops.rle import encode_rle
 from ovdet.serving.schema import Detection, Detections, Embeddings, Rle, Segment, Segments
 
@@ -50,8 +49,12 @@ class Answers:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def __call__(self, question: Question, pictures: list[Pixels | None]) -> list[Any]:
+    def __call__(self, question: Question, pictures: list[Any]) -> list[Any]:
         """Return one answer a picture: ``Detections``, ``Segments`` or ``Embeddings``.
+
+        Args:
+            question: What is asked.
+            pictures: B pictures, RGB, uint8, [H, W, 3]; of ``EMBED`` B times None.
 
         Raises:
             InputError: If the model cannot be asked that.

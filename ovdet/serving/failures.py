@@ -70,8 +70,10 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
     text = str(error.detail)
     if error.status_code == 400:  # FastAPI's, where reading the JSON failed in a way of its own
         text = "the body must be JSON that can be read"
-    if error.status_code in {404, 405}:
-        text = f"{request.method} {request.url.path}: there is no such thing here"
+    if error.status_code == 404:
+        text = f"{request.url.path}: there is no such thing here"
+    if error.status_code == 405:
+        text = f"{request.url.path} takes {error.headers['Allow']}, got {request.method}"
     return _say(error.status_code, text, error.headers)
 
 

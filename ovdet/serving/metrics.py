@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -29,16 +28,18 @@ class Metrics:
     def __init__(self, paths: tuple[str, ...], inside: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self._paths = frozenset(paths)
-        where: Any = {"registry": self._registry}
-        self._requests = Counter("ovdet_requests", "Requests answered", ["path", "status"], **where)
+        own = self._registry
+        self._requests = Counter(
+            "ovdet_requests", "Requests answered", ["path", "status"], registry=own
+        )
         self._seconds = Histogram(
-            "ovdet_request_seconds", "From request to answer", ["path"], **where
+            "ovdet_request_seconds", "From request to answer", ["path"], registry=own
         )
         self._batches = Histogram(
-            "ovdet_batch_size", "Requests answered together", buckets=_SIZES, **where
+            "ovdet_batch_size", "Requests answered together", buckets=_SIZES, registry=own
         )
-        self._model = Histogram("ovdet_model_seconds", "Time of a batch in the model", **where)
-        Gauge("ovdet_requests_inside", "Accepted, not answered", **where).set_function(inside)
+        self._model = Histogram("ovdet_model_seconds", "Time of a batch in the model", registry=own)
+        Gauge("ovdet_requests_inside", "Accepted, not answered", registry=own).set_function(inside)
         ProcessCollector(registry=self._registry)
 
     def count(self, path: str, status: str, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """What goes in and out as JSON."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[
@@ -15,6 +15,14 @@ Names = Annotated[
         json_schema_extra={"uniqueItems": True},
     ),
 ]
+
+
+def _whole(value: Any) -> Any:
+    """Return 3 for 3.0, which to JSON is the same number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1000)]
 
 
 class _Asked(BaseModel):
@@ -45,7 +53,7 @@ class _PictureAsked(_Asked):
 class DetectRequest(_PictureAsked):
     """What to find in a picture."""
 
-    top_k: int = Field(100, ge=1, le=1000, description="Most objects.")
+    top_k: Count = Field(100, description="Most objects.")
 
 
 class SegmentRequest(_PictureAsked):
@@ -54,8 +62,8 @@ class SegmentRequest(_PictureAsked):
     task: Literal["instance", "semantic", "panoptic"] | None = Field(
         None, description="What the model is made for if null."
     )
-    top_k: int | None = Field(
-        None, ge=1, le=1000, description="Most objects, 100 if null; as threshold, of instance only"
+    top_k: Count | None = Field(
+        None, description="Most objects, 100 if null; as threshold, of instance only"
     )
 
 

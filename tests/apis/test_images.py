@@ -183,3 +183,12 @@ def test_too_many_pixels(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # even for those who lifted Pillow's bound
     with pytest.raises(InputError, match=f"60000 x 60000 pixels, at most {MAX_PIXELS} are read"):
         decode_image(b"P6 60000 60000 255\n", "x")
+
+
+def test_a_bound_of_ones_own_and_formats_of_ones_choice():
+    data = stored(Image.fromarray(RGB))
+    assert decode_image(data, "x", most=54).shape == (6, 9, 3)
+    with pytest.raises(InputError, match="x: has 9 x 6 pixels, at most 53 are read"):
+        decode_image(data, "x", most=53)
+    with pytest.raises(InputError, match="x: is not a picture that can be read"):
+        decode_image(data, "x", formats=("GIF", "JPEG"))

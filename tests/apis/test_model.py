@@ -146,3 +146,12 @@ def test_classes_may_be_a_published_vocabulary(model, scene):
     found = model.detect(scene, "@voc-20", threshold=0)
     assert found.vocabulary.names[:2] == ("aeroplane", "bicycle")
     assert model.embed_text("@voc-20").shape[0] == 20
+
+
+@pytest.mark.parametrize(("size", "expected"), [((80, 120), (40, 60)), ((10, 200), (4, 80))])
+def test_input_size_is_what_the_network_gets(make_model, size, expected):
+    model = make_model()
+    model.detect(np.zeros((*size, 3), np.uint8), ["cat"])
+    assert model.detector.seen[-1] == [(3, *expected)]
+    assert model.input_size(*size) == expected
+    assert make_model(short=None).input_size(*size) == size

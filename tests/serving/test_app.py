@@ -42,6 +42,7 @@ def test_threshold_and_top_k(client):
         return [one["label"] for one in found]
 
     assert labels(threshold=0.5) == labels(top_k=1) == [" blue"]
+    assert labels(top_k=1.0) == [" blue"]  # in JSON that is a whole number
     assert labels(threshold=1) == []
     assert labels(threshold=None) == [" blue", "red"]
 
@@ -101,7 +102,7 @@ IMAGE = encoded(picture())
         ("/segment", {"image": IMAGE, "names": ["a"], "task": "x"}, 422, "task: Input should be"),
         ("/segment", {"image": IMAGE, "names": ["a"], "task": "semantic"}, 422, "is a detector"),
         ("/embed", {"names": [""]}, 422, "names[0]: String should have at least 1 char"),
-        ("/nothing", {}, 404, "POST /nothing: there is no such thing here"),
+        ("/nothing", {}, 404, "/nothing: there is no such thing here"),
     ],
 )
 def test_what_is_wrong_is_one_line(client, path, asked, status, told):
@@ -136,6 +137,12 @@ JSON = {"Content-Type": "application/json"}
 def test_odd_bodies(client, body, headers, status, told):
     answer = client.post("/detect", content=body, headers=headers)
     assert (answer.status_code, told in answer.json()["error"]) == (status, True), answer.text
+
+
+def test_another_method(client):
+    answer = client.get("/detect")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.json() == {"error": "/detect takes POST, got GET"}
 
 
 def test_a_long_message_is_cut(client):

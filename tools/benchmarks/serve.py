@@ -1,203 +1,253 @@
-"""Put a server under load, requests answered together and one by one, and check every answer.
+"""Ask a server from many sides at once: are answers right, how many a second, does memory stay.
 
-python tools/benchmarks/serve.py [--clients 64] [--seconds 60] [--warm-up 10] [--max-batch 8]
+Two servers are started, one that answers together and one that answers one by one, and asked in
+turn in slices, each by the same clients over connections of their own. Every answer is compared
+with what its picture got alone.
 
-Each client asks for other pictures; an answer must be that of its picture alone. The two servers
-take turns, each in a process of its own.
+python tools/benchmarks/serve.py [--seconds 60] [--clients 64] [--max-batch 8] [--device auto]
 """
 
 import argparse
 import base64
 import http.client
+import io
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-NAMES = ["cat", "dog", "banana", "pizza", "umbrella", "car", "bird", "bottle"]
-PICTURES, SIDE = 32, 160
-NEAR = 0.01  # px and score: batches sum in another order
+WORDS = 24  # names of a request
+THRESHOLD = 0.05
+FLAT = 0.05  # memory may grow by this after the warm-up
+NEAR_SCORE, NEAR_PX = 1e-3, 0.1  # a convolution over eight pictures sums in another order
 
 
 @dataclass
 class Load:
-    """What a server did under load.
+    """What the clients saw of one server."""
 
-    Attributes:
-        seconds: Of every answer, from request to answer.
-        refused: Answers that were no answer: status and text.
-        wrong: Answers that are not those of their pictures.
-        memory: MB of the server after warming up, and at the end.
-        lasted: s that clients asked, without the warming up.
-    """
-
-    seconds: list[float] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    wrong: int = 0
-    memory: tuple[float, float] = (0.0, 0.0)
-    lasted: float = 0.0
+    seconds: float = 0.0
+    busy: float = 0.0
+    times: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         """Answers a second."""
-        return len(self.seconds) / self.lasted
+        return len(self.times) / self.seconds
+
+
+class Server:
+    """A server of this machine, and what it says of itself."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection."""
+        return http.client.HTTPConnection(self.address, timeout=300)
+
+    def figure(self, name: str) -> float:
+        """Return one of its metrics."""
+        connection = self.connect()
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; return 1 where an answer was lost or wrong."""
+    """Run the benchmark; return 0 where all bounds hold, 1 where not."""
     parser = argparse.ArgumentParser(prog="serve.py", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--clients", type=int, default=64, metavar="N")
-    parser.add_argument("--seconds", type=float, default=60, metavar="S")
-    parser.add_argument("--warm-up", type=float, default=10, metavar="S")
-    parser.add_argument("--max-batch", type=int, default=8, metavar="N")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for each of both servers")
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--slices", type=int, default=4, help="turns of each server")
+    parser.add_argument("--max-batch", type=int, default=8)
+    parser.add_argument("--model", default="ovdet-tiny")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--side", type=int, default=256, help="of the pictures, px")
     options = parser.parse_args(arguments)
-    if min(options.clients, options.max_batch) < 1 or min(options.seconds, options.warm_up) <= 0:
-        parser.error("numbers must be above 0")
-    bodies, answers = prepare()
-    print(f"{options.clients} clients, {options.seconds:g} s, {PICTURES} pictures of {SIDE} px, "
-          f"{len(NAMES)} names, load {os.getloadavg()[0]:.1f}")  # fmt: skip
-    loads = {}
-    for name, batch in (("together", options.max_batch), ("one by one", 1)):
-        with server(batch, options.clients) as running:
-            loads[name] = press(running, bodies, answers, options)
-        tell(name, batch, loads[name])
-    ratio = loads["together"].rate / loads["one by one"].rate
-    print(f"answered together over one by one: {ratio:.2f} x the throughput")
-    return int(any(load.refused or load.wrong for load in loads.values()))
+    bodies = pictures(options.clients, options.side)
+    how = ["--model", options.model, "--device", options.device, "--port", "0"]
+    how += ["--queue", str(options.clients)]
+    with ExitStack() as stack:
+        together, alone = (
+            stack.enter_context(started([*how, "--max-batch", str(most)]))
+            for most in (options.max_batch, 1)
+        )
+        expected = [one_by_one(alone, body) for body in bodies]
+        distinct = len({json.dumps(answer) for answer in expected})
+        print(f"{len(bodies)} pictures, {distinct} distinct answers, {options.clients} clients")
+        return compare(together, alone, bodies, expected, options)
 
 
-def prepare() -> tuple[list[bytes], list[list[dict[str, Any]]]]:
-    """Return the requests, and the answer that the model gives to each alone."""
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    import ovdet
-    from ovdet.data.stickers import SceneSpec, render_scene
-
-    model, chance, spec = ovdet.load(device="cpu"), np.random.default_rng(0), SceneSpec(side=SIDE)
-    bodies, answers = [], []
-    for _ in range(PICTURES):
-        pixels = render_scene(chance, spec, NAMES).image
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
-        image = base64.b64encode(file.getvalue()).decode()
-        bodies.append(json.dumps({"image": image, "names": NAMES}).encode())
-        found = model.detect(pixels, NAMES)
-        facts = zip(found.labels, found.scores.tolist(), found.boxes.tolist(), strict=True)
-        answers.append([{"label": n, "score": s, "box": b} for n, s, b in facts])
-    return bodies, answers
-
-
-@contextmanager
-def server(batch: int, clients: int) -> Iterator[tuple[str, int]]:
-    """Run a server; yield its host and port, and the process's id."""
-    words = [sys.executable, "-m", "ovdet", "serve", "--port", "0", "--device", "cpu"]
-    words += ["--max-batch", str(batch), "--queue", str(clients)]
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdout is None:
-            raise RuntimeError("a pipe was asked for")
-        line = process.stdout.readline()
-        yield line.split("http://")[1].split(";")[0].strip(), process.pid
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
-def press(
-    running: tuple[str, int],
+def compare(
+    together: Server,
+    alone: Server,
     bodies: list[bytes],
-    answers: list[list[dict[str, Any]]],
+    expected: list[Any],
     options: argparse.Namespace,
-) -> Load:
-    """Ask from all clients at once until the time is over."""
-    address, process = running
-    load, lock = Load(), threading.Lock()
-    start = time.perf_counter() + options.warm_up
-    end = start + options.seconds
+) -> int:
+    """Ask both in turn and print what came out; the first turn of each is the warm-up."""
+    loads = {together: Load(), alone: Load()}
+    warm: dict[Server, float] = {}
+    for turn in range(options.slices + 1):
+        for server in (together, alone) if turn % 2 else (alone, together):
+            load = Load() if turn == 0 else loads[server]
+            ask(server, bodies, expected, load, options.seconds / options.slices)
+            warm.setdefault(server, server.figure("process_resident_memory_bytes"))
+            loads[server].wrong += load.wrong if turn == 0 else []
+    held = True
+    for server, name in ((alone, "one by one"), (together, f"up to {options.max_batch} together")):
+        end = server.figure("process_resident_memory_bytes")
+        held &= report(name, loads[server], warm[server], end)
+    batches = together.figure("ovdet_batch_size_sum") / together.figure("ovdet_batch_size_count")
+    gain = loads[together].rate / loads[alone].rate
+    cost = [load.busy / max(len(load.times), 1) for load in loads.values()]
+    print(f"together, a batch had {batches:.1f} pictures; throughput x {gain:.2f}")
+    print(f"processor time an answer: x {cost[0] / cost[1]:.2f}")
+    return 0 if held and gain >= 1 else 1
 
-    def client(number: int) -> None:
-        connection = http.client.HTTPConnection(address, timeout=120)
-        turn = number
-        while (begun := time.perf_counter()) < end:
-            place = turn % PICTURES
-            turn += 7
-            status, found = ask(connection, bodies[place])
-            took = time.perf_counter() - begun
-            with lock:
-                if status != 200:
-                    load.refused.append(f"{status} {found}")
-                else:
-                    load.wrong += not same(found["objects"], answers[place])
-                    if begun >= start:
-                        load.seconds.append(took)
-        connection.close()
 
-    threads = [threading.Thread(target=client, args=(n,)) for n in range(options.clients)]
+def report(name: str, load: Load, warm: float, end: float) -> bool:
+    """Print what the clients saw; return whether the bounds hold."""
+    cuts = statistics.quantiles(load.times, n=100)
+    growth = end / warm - 1
+    print(
+        f"{name}: {len(load.times)} answers in {load.seconds:.1f} s, {load.rate:.1f} a second, "
+        f"{load.busy / len(load.times) * 1000:.1f} ms of processor each; "
+        f"p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
+    )
+    print(
+        f"  lost or mixed up: {len(load.wrong)}; memory {warm / 2**20:.0f} MB after the warm-up, "
+        f"{end / 2**20:.0f} MB at the end ({growth:+.1%})"
+    )
+    for text in load.wrong[:3]:
+        print(f"  {text}")
+    return not load.wrong and growth <= FLAT
+
+
+def ask(
+    server: Server, bodies: list[bytes], expected: list[Any], load: Load, seconds: float
+) -> None:
+    """Have one client a picture ask for some seconds; each waits for its answer, then goes on."""
+    start = time.perf_counter()
+    busy, stop = server.figure("process_cpu_seconds_total"), start + seconds
+    threads = [
+        threading.Thread(target=client, args=(server, body, answer, load, stop))
+        for body, answer in zip(bodies, expected, strict=True)
+    ]
     for thread in threads:
         thread.start()
-    time.sleep(options.warm_up)
-    before = resident(process)
     for thread in threads:
         thread.join()
-    load.lasted = time.perf_counter() - start
-    load.memory = (before, resident(process))
-    return load
+    load.seconds += time.perf_counter() - start
+    load.busy += server.figure("process_cpu_seconds_total") - busy
 
 
-def ask(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, Any]:
-    """Send a request; return status and answer."""
+def client(server: Server, body: bytes, expected: Any, load: Load, stop: float) -> None:
+    """Ask for one picture again and again; note times and what was wrong."""
+    connection = server.connect()
+    try:
+        while (start := time.perf_counter()) < stop:
+            status, answer = post(connection, body)
+            load.times.append(time.perf_counter() - start)
+            if status != 200:
+                load.wrong.append(f"status {status}: {answer}")
+            elif why := difference(answer, expected):
+                load.wrong.append(why)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        load.wrong.append(f"no answer: {error!r}")
+    finally:
+        connection.close()
+
+
+def post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, Any]:
+    """Ask; return status and answer."""
     connection.request("POST", "/detect", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     return answer.status, json.loads(answer.read())
 
 
-def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> bool:
-    """Compare the objects of two answers, in any order among equal scores."""
-    if len(found) != len(expected):
-        return False
-    return all(any(_near(one, other) for other in expected) for one in found)
+def one_by_one(server: Server, body: bytes) -> Any:
+    """Return the answer of a server that has nothing else to do."""
+    connection = server.connect()
+    status, answer = post(connection, body)
+    connection.close()
+    if status != 200:
+        raise OSError(f"the server answered {status}: {answer}")
+    return answer
 
 
-def _near(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    numbers = zip([one["score"], *one["box"]], [other["score"], *other["box"]], strict=True)
-    return one["label"] == other["label"] and all(abs(a - b) <= NEAR for a, b in numbers)
+def difference(answer: Any, expected: Any) -> str:
+    """Return how an answer differs from what is expected, or nothing.
+
+    Objects are matched in any order, and one whose score is on the threshold may be missing.
+    """
+    left = list(expected["objects"])
+    for found in answer["objects"]:
+        twin = next((one for one in left if _alike(one, found)), None)
+        if twin is not None:
+            left.remove(twin)
+        elif found["score"] > THRESHOLD + NEAR_SCORE:
+            return f"not expected: {found}"
+    missing = [one for one in left if one["score"] > THRESHOLD + NEAR_SCORE]
+    return f"missing: {missing[0]}" if missing else ""
 
 
-def resident(process: int) -> float:
-    """Return the MB a process holds in memory."""
-    for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def tell(name: str, batch: int, load: Load) -> None:
-    """Print what a server did."""
-    times = sorted(load.seconds)
-    p99 = times[min(int(0.99 * len(times)), len(times) - 1)]
-    before, after = load.memory
-    print(
-        f"{name} (at most {batch}): {load.rate:.1f} answers a second, median "
-        f"{statistics.median(times) * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms, {len(times)} answers, "
-        f"{len(load.refused)} refused, {load.wrong} wrong, memory {before:.0f} to {after:.0f} MB "
-        f"({after / before - 1:+.1%})"
+def _alike(one: Any, other: Any) -> bool:
+    sides = zip(one["box"], other["box"], strict=True)
+    return (
+        one["label"] == other["label"]
+        and abs(one["score"] - other["score"]) <= NEAR_SCORE
+        and all(abs(a - b) <= NEAR_PX for a, b in sides)
     )
-    for line in load.refused[:3]:
-        print(f"serve.py: {line}", file=sys.stderr)
+
+
+def pictures(count: int, side: int) -> list[bytes]:
+    """Return requests, each for a scene of stickers of its own."""
+    import numpy as np
+    from PIL import Image
+
+    from ovdet.data.stickers import NAMES, SceneSpec, render_scene
+
+    spec = SceneSpec(side=side, sizes=(side / 6, side / 2.5))
+    names, bodies = list(NAMES)[:WORDS], []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        scene = render_scene(rng, spec, names)
+        file = io.BytesIO()
+        Image.fromarray(scene.image).save(file, "JPEG", quality=90)
+        image = base64.b64encode(file.getvalue()).decode()
+        asked = {"image": image, "names": names, "threshold": THRESHOLD, "top_k": 20}
+        bodies.append(json.dumps(asked).encode())
+    return bodies
+
+
+@contextmanager
+def started(options: list[str]) -> Iterator[Server]:
+    """Start a server, yield it, stop it."""
+    words = [sys.executable, "-m", "ovdet", "serve", *options]
+    env = os.environ | {"OVDET_CACHE": os.environ.get("OVDET_CACHE", "off")}
+    with subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if "http://" not in line:
+                raise OSError("the server did not start")
+            yield Server(line.split("http://")[1].split(";")[0])
+        finally:
+            process.terminate()
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # a checkout that was not installed
     sys.exit(main())
