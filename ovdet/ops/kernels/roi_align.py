@@ -22,6 +22,7 @@ from ovdet.ops.kernels import on_device
 from ovdet.ops.roi_align import MOST_LEVELS, memory_format
 
 _ROOM = 62  # bits of a fixed-point sum below its sign
+TILE, APART = 512, 8  # numbers a program writes; channels of it where they lie apart in memory
 
 
 @triton.jit
@@ -268,8 +269,8 @@ def _constants(
     """Return the kernels' constants; a tile is long along what lies together in memory."""
     last = layout == torch.channels_last
     longest = triton.next_power_of_2(shape[1])
-    width = min(longest, 128 if last else 8)
-    cells = min(triton.next_power_of_2(shape[2] * shape[3]), 512 // width)
+    width = min(longest, 128 if last else APART)
+    cells = min(triton.next_power_of_2(shape[2] * shape[3]), TILE // width)
     return {
         "LEVELS": levels,
         "SAMPLES": samples,
