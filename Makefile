@@ -3,6 +3,7 @@
 .PHONY: help setup system demo test lint train-tiny
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
@@ -13,7 +14,7 @@ READY := $(VENV)/ready-$(ASKED)
 help:
 	@echo "make setup       a virtual environment in .venv with everything the others need"
 	@echo "make demo        find things in two pictures, into demo_out/"
-	@echo "make test        the tests"
+	@echo "make test        the tests, WORKERS=2 files at a time"
 	@echo "make lint        ruff and mypy"
 	@echo "make train-tiny  train the small CLIP on rendered stickers"
 
@@ -36,7 +37,7 @@ demo: setup
 	$(RUN) tools/demo.py
 
 test: setup
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(RUN) -m pytest -n $(WORKERS) --dist loadfile
 
 lint: setup
 	$(RUN) -m ruff check .

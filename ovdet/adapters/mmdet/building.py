@@ -55,16 +55,22 @@ def build_detector(config: Config, width: TextWidth | None, trunk: nn.Module | N
 
 
 def _start(detector: Any) -> None:
-    """Draw the weights as mmdet does, without its line for each of them."""
+    """Draw the weights as mmdet does, without its line for each of them on the screen or in files.
+
+    It writes past a file's handler, which fails where logging was configured anew since, as a web
+    server does: that closes the files of all handlers.
+    """
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
-    before = logger.level
+    level, handlers = logger.level, logger.handlers
     logger.setLevel(logging.WARNING)
+    logger.handlers = []
     try:
         detector.init_weights()
     finally:
-        logger.setLevel(before)
+        logger.setLevel(level)
+        logger.handlers = handlers
 
 
 def own_classes(

@@ -1,5 +1,7 @@
 """Detectors of mmdet as ours: closed, opened, filled with weights."""
 
+import logging
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ from mmdet_tiny import (
     options,
     sample,
 )
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, MMLogger
 
 from ovdet.engine.checkpoints import load_weights
 from ovdet.registry import BuildError
@@ -240,3 +242,16 @@ def test_names_come_with_the_weights(tmp_path):
         torch.save({"meta": meta, "state_dict": made.detector.state_dict()}, path)
         found = make(RETINA, weights=str(path), options=options(RETINA) | two)
         assert found.own.names == ("kite", "a dog")
+
+
+def test_a_log_whose_file_was_closed_is_no_hindrance(tmp_path):
+    """Whoever configures logging anew, as web servers do, closes the files of all handlers."""
+    logger = MMLogger.get_current_instance()
+    handler = logging.FileHandler(tmp_path / "run.log", "w")  # as mmengine's own
+    logger.addHandler(handler)
+    try:
+        handler.close()
+        assert make(RETINA).detector is not None
+        assert handler in logger.handlers
+    finally:
+        logger.removeHandler(handler)
