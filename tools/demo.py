@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ovdet.apis import Model, Result
 
+THRESHOLD = 0.5  # higher than the default: few boxes, nearly all of them right
 STICKERS = ["cat", "dog", "pizza", "umbrella", "guitar", "banana", "elephant", "teapot"]
 PHOTO = ["cat", "dog", "car"]
 
@@ -43,7 +44,7 @@ def show_stickers(model: "Model", out: Path, seed: int) -> None:
 
     spec = SceneSpec(objects=(5, 5), sizes=(28, 44), clutter=(1, 2), recolour=0, occlusion=0.1)
     scene = render_scene(np.random.default_rng(seed), spec, STICKERS)
-    result = model.detect(scene.image, STICKERS)
+    result = model.detect(scene.image, STICKERS, threshold=THRESHOLD)
     _show("stickers", result, out)
     right = sum(_is_named(result, thing.name, thing.box) for thing in scene.objects)
     print(f"{right} of {len(scene.objects)} stickers found under their right names\n")
@@ -53,7 +54,7 @@ def show_photo(model: "Model", out: Path) -> None:
     """Detect in the public-domain photo of a cat that scikit-image carries."""
     from skimage import data
 
-    _show("cat", model.detect(data.chelsea(), PHOTO), out)
+    _show("cat", model.detect(data.chelsea(), PHOTO, threshold=THRESHOLD), out)
 
 
 def _show(name: str, result: "Result", out: Path) -> None:

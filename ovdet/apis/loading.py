@@ -74,8 +74,7 @@ def load(
     ready = _load_config(model or zoo.DEFAULT, checkpoint, chosen, cache_dir, precision)
     if model is None:
         _LOG.warning(
-            "using %s, the small model that comes with ovdet; for a strong one train a config of "
-            "configs/methods on your data and give model=CONFIG, checkpoint=FILE",
+            "using %s, the small model that comes with ovdet; stronger ones: `ovdet models list`",
             zoo.DEFAULT,
         )
     return ready
