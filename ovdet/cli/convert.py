@@ -89,7 +89,6 @@ def _render(options: argparse.Namespace) -> None:
     )
     for path, digest in hashes.items():
         print(f"{digest}  {options.out}/{path}")
-    print(f"{options.name} -> {options.out}: annotations/, and a folder of pictures each")
 
 
 def _convert(options: argparse.Namespace) -> None:

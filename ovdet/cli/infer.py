@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SUMMARY = "find things by name in pictures"
 DETECT, GROUND = "detect", "ground"
 MMDET = "mmdet:"
+_MOST_TABLES = 10  # of more pictures, each has one line
 TASKS = (DETECT, "instance", "semantic", "panoptic", GROUND)
 
 
@@ -36,10 +37,12 @@ class Report:
 
     Attributes:
         done: Pictures that were annotated.
+        found: Lines of all tables: objects, or classes of pixels.
         bad: One line for each that could not be read.
     """
 
     done: int = 0
+    found: int = 0
     bad: list[str] = field(default_factory=list)
 
 
@@ -181,10 +184,16 @@ def answer_all(
     task = GROUND if options.text is not None else options.task or model.task
     writer = writer_for(task, options.out, files, options.json)
     for path, pixels in _pictures(files, report):
-        _say(writer.add(path, ask(model, task, pixels)))
+        told = writer.add(path, ask(model, task, pixels))
+        line, _, table = told.partition("\n")
+        rows = table.count("\n")  # below the table's head; none where nothing was found
+        _say(told if len(files) <= _MOST_TABLES else f"{line}  {rows} found")
+        report.found += rows
         report.done += 1
     if report.done:
         _say(f"{report.done} of {len(files)} pictures -> {writer.finish()}")
+        if not report.found and options.threshold is None:
+            _say("a lower --threshold shows what the model is less sure of")
     return report
 
 

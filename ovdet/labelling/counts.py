@@ -22,7 +22,7 @@ class Counts:
         pictures: [C], pictures with at least one object of the class.
         total: [C], the sum of the scores.
         empty: Pictures without any object.
-        sample: Some of the pictures with objects, drawn evenly, in the plan's order.
+        sample: Some of the pictures, drawn evenly, in the plan's order.
     """
 
     scores: NDArray[np.int64]
@@ -53,9 +53,7 @@ def count(parts: Parts, sample: int) -> Counts:
     )
     drawn: list[tuple[int, int, Labelled]] = []
     for picture in parts:
-        if not picture.objects:
-            counts.empty += 1
-            continue
+        counts.empty += not picture.objects
         classes = [rows[found["category_id"]] for found in picture.objects]
         for row, found in zip(classes, picture.objects, strict=True):
             counts.scores[row, min(int(found["score"] * BINS), BINS - 1)] += 1

@@ -27,14 +27,16 @@ class FakeModel:
     """Finds one box in each picture, of the first class."""
 
     task = "detect"
+    finds = True
 
     def detect(self, image, classes, *, threshold=None, top_k=100):
         self.asked = (threshold, top_k)
         height, width = image.shape[:2]
+        count = int(self.finds)
         return Result(
-            boxes=np.array([[1, 1, width - 1, height - 1]], np.float32),
-            scores=np.array([0.75], np.float32),
-            class_ids=np.array([0]),
+            boxes=np.array([[1, 1, width - 1, height - 1]] * count, np.float32).reshape(-1, 4),
+            scores=np.array([0.75] * count, np.float32),
+            class_ids=np.array([0] * count, np.int64),
             vocabulary=classes,
             image=image,
         )
@@ -283,6 +285,25 @@ def test_a_folder_with_bad_files_is_done_and_they_are_listed(infer, capsys):
     assert [line.split(":")[1].strip() for line in err.splitlines()] == ["in/2.png", "in/4.jpg"]
     assert "2 of 4 pictures" in out
     assert [image["file_name"] for image in detections()["images"]] == ["in/1.png", "in/3.png"]
+
+
+def test_many_pictures_have_a_line_each(infer, capsys):
+    for index in range(11):
+        paint(Path(f"in/{index:02}.png"))
+    assert infer(["in", "--classes", "x"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert lines[3].split() == ["in/03.png", "->", "out/03.png", "1", "found"]
+
+
+@pytest.mark.parametrize("asked", [[], ["--threshold", "0.3"]])
+def test_nothing_found_says_what_to_do_once(infer, fake, capsys, asked):
+    paint(Path("a.png"))
+    fake.finds = False
+    assert infer(["a.png", "--classes", "x", *asked]) == 0
+    told = capsys.readouterr().out
+    assert "nothing found" in told
+    assert ("a lower --threshold shows" in told) == (not asked)
 
 
 def test_a_missing_picture_among_others_is_listed(infer, capsys):

@@ -32,7 +32,8 @@ def test_it_has_counts_histograms_pictures_and_bad_files(tmp_path):
     assert "<title>0.30 to 0.35: 1</title>" in text
     assert "<b>002.png</b> is &lt;empty&gt;" in text
     assert "in&lt;b&gt;" in text
-    assert "1 pictures, drawn evenly" in text
+    assert "2 pictures, drawn evenly" in text
+    assert text.count("<figure>") == 2  # one of them shows that nothing was found
 
 
 def test_it_needs_no_other_file_and_boxes_are_where_they_belong(tmp_path):
