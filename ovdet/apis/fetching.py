@@ -8,6 +8,7 @@ by hand are as good. ``OVDET_OFFLINE=1`` forbids fetching, and so does the hub's
 import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ovdet.apis.downloads import download
@@ -134,6 +135,7 @@ def _get(release: Release, folder: Path) -> None:
         )
     from filelock import FileLock
 
+    _LOG.warning("%s: fetching it from %s, once", release.name, release.address)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # another process may be fetching the same
@@ -145,6 +147,16 @@ def _get(release: Release, folder: Path) -> None:
                 download(release.address, folder / release.file, release.sha256)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
+    finally:
+        _leave_nothing(folder)
+
+
+def _leave_nothing(folder: Path) -> None:
+    """Remove a folder into which no file came, with the lock that may lie in it."""
+    with suppress(OSError):  # another process holds it, or it is not there
+        if all(path.name == ".lock" for path in folder.iterdir()):
+            (folder / ".lock").unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def _first_use(release: Release, folder: Path) -> None:

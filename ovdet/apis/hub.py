@@ -1,6 +1,7 @@
 """The Hugging Face hub, through its own library: a model's files into a folder."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,9 +28,23 @@ def fetch_folder(model: str, folder: Path) -> None:
     """
     import huggingface_hub as hub
 
-    listed = _ask(model, lambda: hub.HfApi().list_repo_files(model))
-    for file in _needed(listed, model):
-        _ask(model, lambda file=file: hub.hf_hub_download(model, file, local_dir=folder))  # type: ignore[misc]
+    with _quiet():
+        listed = _ask(model, lambda: hub.HfApi().list_repo_files(model))
+        for file in _needed(listed, model):
+            _ask(model, lambda file=file: hub.hf_hub_download(model, file, local_dir=folder))  # type: ignore[misc]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the hub's library from telling each of its five attempts; the last one is an error."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _needed(listed: Iterable[str], model: str) -> list[str]:

@@ -44,8 +44,18 @@ def test_a_file_is_fetched_once_and_its_licence_told_once(release, server, cache
         assert fetch(release) == cache / "clip" / "RN50.pt"
         assert fetch(release, offline=True).read_bytes() == DATA
     assert len(server.asked) == 1
-    assert told(caplog) == ["clip: licence [NON-COMMERCIAL USE]: CC BY-NC 4.0"]
+    assert told(caplog) == [
+        f"clip: fetching it from {server.address}/RN50.pt, once",
+        "clip: licence [NON-COMMERCIAL USE]: CC BY-NC 4.0",
+    ]
     assert verify(release) == ("good", "sha256 as the zoo says")
+
+
+def test_what_cannot_be_fetched_leaves_no_folder(release, server, cache):
+    server.errors["/RN50.pt"] = (500, {})
+    with pytest.raises(InputError, match="cannot be fetched"):
+        fetch(release)
+    assert not (cache / "clip").exists()
 
 
 def test_configs_find_what_was_fetched(release, cache, monkeypatch, tmp_path):
