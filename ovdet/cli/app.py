@@ -13,7 +13,8 @@ WHEN_STOPPED = "stopped"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", metavar="NAME", help="which opens the page (ovdet-tiny)")
+    which = "which opens the page (%(default)s)"
+    parser.add_argument("--model", metavar="NAME", default="ovdet-tiny", help=which)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: other machines may come too")
     parser.add_argument("--port", type=int, default=7860, help="7860 unless told")
     parser.add_argument("--offline", action="store_true", help="fetch no model")
@@ -21,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve the page until it is stopped."""
+    print(f"loading {options.model} ...", flush=True)  # the imports alone take seconds
     from ovdet.apis import load
-    from ovdet.apis.zoo import DEFAULT
     from ovdet.page import Shelf, build, present, start, wait
 
     fetch = partial(load, offline=options.offline)
-    page = build(Shelf(fetch, options.model or DEFAULT, present()))
+    page = build(Shelf(fetch, options.model, present()))
     try:
         print(f"{start(page, options.host, options.port)}  (Ctrl-C stops it)", flush=True)
         wait()

@@ -109,11 +109,13 @@ class Desk:
             names: What to look for; they come back as labels exactly as given.
 
         Raises:
-            InputError: If there is no picture or no such model, a name is blank or stands twice,
-                there is none, the model names no objects, or it cannot look at examples.
+            InputError: If there is no picture, nothing to look for or no such model, a name is
+                blank or stands twice, the model names no objects, or it cannot look at examples.
         """
         if self.pixels is None:
             raise InputError("drop a picture first")
+        if not names and not self.examples:
+            raise InputError("type a name first")
         if self.answers(model, names):
             return self
         found = find(shelf.get(model), self.pixels, self._classes(names))

@@ -38,8 +38,8 @@ def connect(page: Any, parts: Parts, shelf: Shelf) -> None:
     again = _go_on(shelf, stay)
     gr.on([parts.find.click, parts.names.submit], _ask(shelf), **asked)
     parts.names.edit(again, **asked)
-    chosen = parts.model.input(_threshold(shelf, stay), parts.model, parts.threshold, **_QUIET)
-    chosen.then(again, **asked)
+    told, moved = [parts.model, parts.chosen], [parts.threshold, parts.chosen]
+    parts.model.input(_threshold(shelf, stay), told, moved, **_QUIET).then(again, **asked)
     stage = parts.stage
     for event, change in ((stage.drop, _put), (stage.example, _draw), (stage.forget, _forget)):
         changed = event(_changing(change), parts.desk, [parts.desk, stage], **_QUIET)
@@ -86,12 +86,16 @@ def _go_on(shelf: Shelf, stay: Any) -> Callable[..., Any]:
     return go_on
 
 
-def _threshold(shelf: Shelf, stay: Any) -> Callable[[str], Any]:
-    def threshold(model: str) -> Any:
+def _threshold(shelf: Shelf, stay: Any) -> Callable[[str, str], tuple[Any, Any]]:
+    """Return what sets the slider for another model; a menu also speaks when it only closes."""
+
+    def threshold(model: str, chosen: str) -> tuple[Any, Any]:
+        if model == chosen:
+            return stay, stay
         try:
-            return first_threshold(shelf, model)
+            return first_threshold(shelf, model), model
         except _WRONG:
-            return stay  # asking it says why
+            return stay, stay  # asking it says why
 
     return threshold
 

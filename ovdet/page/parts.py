@@ -12,6 +12,7 @@ from ovdet.page.names import suggest
 _ASSETS = Path(__file__).parent / "assets"
 _HEAD = """<div class="ov-head"><h1>ovdet</h1>
 <p>Name anything in plain words, see where it is.</p></div>"""
+_MORE = "Others: `ovdet app --model NAME`; their names: `ovdet models list`"
 _FONTS = ("ui-sans-serif", "system-ui", "sans-serif")  # the visitor's own: none is fetched
 _MONO = ("ui-monospace", "Consolas", "monospace")
 
@@ -23,6 +24,7 @@ class Parts:
     Attributes:
         names: The field of names; its value is a list of them.
         model: The choice of a model.
+        chosen: The name of the model that the slider was set for.
         threshold: The slider.
         find: The button that asks.
         files: A button for each file, by its suffix.
@@ -33,6 +35,7 @@ class Parts:
 
     names: Any
     model: Any
+    chosen: Any
     threshold: Any
     find: Any
     files: dict[str, Any]
@@ -67,7 +70,8 @@ def lay_out(models: Sequence[str], threshold: float) -> Parts:
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             names = _own("names", [], server_functions=[suggest])
-            model = gr.Dropdown(list(models), value=models[0], label="Model", elem_id="model")
+            choice = {"value": models[0], "label": "Model", "info": _MORE, "elem_id": "model"}
+            model = gr.Dropdown(list(models), **choice)
             slider = gr.Slider(LOWEST, 1, threshold, step=0.01, label="Threshold", elem_id="least")
             find = gr.Button("Find", variant="primary", elem_id="find")
             with gr.Row():
@@ -76,7 +80,8 @@ def lay_out(models: Sequence[str], threshold: float) -> Parts:
         with gr.Column(scale=3, min_width=480):
             stage = _own("stage", Desk().show())
     files = {".json": json, ".png": png}
-    return Parts(names, model, slider, find, files, stage, _own("courier", None), gr.State(Desk()))
+    chosen, courier, desk = gr.State(models[0]), _own("courier", None), gr.State(Desk())
+    return Parts(names, model, chosen, slider, find, files, stage, courier, desk)
 
 
 def looks() -> dict[str, Any]:

@@ -1,8 +1,11 @@
+import sys
+
 import pytest
 
 import ovdet.apis
 import ovdet.page
 from ovdet import cli
+from ovdet.apis.zoo import DEFAULT
 from ovdet.structures import InputError
 
 
@@ -45,12 +48,18 @@ def calls(monkeypatch):
 
 def test_by_itself_it_is_heard_by_this_machine_alone(calls, capsys):
     assert cli.main(["app"]) == 130
-    assert calls["load"] == ("ovdet-tiny", {"offline": False})
+    assert calls["load"] == (DEFAULT, {"offline": False})
     assert calls["start"] == (calls["page"], "127.0.0.1", 7860)
     assert calls["page"].closed
     out, err = capsys.readouterr()
-    assert out == "http://127.0.0.1:7860/  (Ctrl-C stops it)\n"
+    assert out == "loading ovdet-tiny ...\nhttp://127.0.0.1:7860/  (Ctrl-C stops it)\n"
     assert err == "ovdet app: stopped\n"
+
+
+def test_it_speaks_before_anything_slow_is_imported(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ovdet.apis", None)
+    assert cli.main(["app", "--model", "big"]) == 2
+    assert capsys.readouterr().out == "loading big ...\n"
 
 
 def test_options_reach_the_page(calls):

@@ -49,7 +49,9 @@ def model():
 
 @pytest.fixture
 def shelf(model):
-    return Shelf({"first": model}.__getitem__, "first")
+    second = Counted()
+    second.settings = Settings(threshold=0.5)
+    return Shelf({"first": model, "second": second}.__getitem__, "first", ("second",))
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_no_name_clears_too(desk, shelf):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "at least one name"),
+        ([], "type a name first"),
         (["cat", " "], "class 1 must not be blank"),
         (["cat", "cat"], "'cat' twice"),
         ([1], "class 0 must be text"),

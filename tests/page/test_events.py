@@ -50,7 +50,7 @@ def test_a_broken_picture_is_one_line_and_the_last_one_stays(desk, sent):
 def test_asking_aloud_says_what_is_wrong(desk, shelf):
     ask = events._ask(shelf)
     assert ask(Desk(), "first", ["cat"])[1]["message"] == "drop a picture first"
-    assert "at least one name" in ask(desk, "first", [])[1]["message"]
+    assert ask(desk, "first", [])[1]["message"] == "type a name first"
     assert "model must be one of first" in ask(desk, "other", ["cat"])[1]["message"]
     after, shown = ask(desk, "first", ["cat"])
     assert shown["message"] == ""
@@ -95,10 +95,14 @@ def test_examples_are_drawn_and_forgotten(desk, shelf):
 
 def test_the_slider_stands_where_the_model_wants_it(shelf, model):
     threshold = events._threshold(shelf, STAY)
-    assert threshold("first") == 0.3
-    assert threshold("other") == STAY
+    assert threshold("first", "before") == (0.3, "first")
+    assert threshold("other", "before") == (STAY, STAY)
     model.settings = SimpleNamespace(threshold=0.01)
-    assert threshold("first") == LOWEST
+    assert threshold("first", "before") == (LOWEST, "first")
+
+
+def test_the_slider_stays_where_the_menu_only_closed(shelf):
+    assert events._threshold(shelf, STAY)("first", "first") == (STAY, STAY)
 
 
 def test_files(desk, shelf):

@@ -1,4 +1,5 @@
-// The field of names: what was typed becomes a chip, exactly as it was typed; the server proposes.
+// The field of names: what was typed becomes a chip, without the blanks around it; the server
+// proposes in a row of its own, which covers nothing and moves nothing.
 // Gradio gives element, trigger, props and server.
 
 const chips = element.querySelector(".ov-chips");
@@ -8,6 +9,7 @@ let names = [...(props.value || [])];
 let proposed = [];
 let picked = -1;
 let turn = 0;
+let pressed = false;
 
 const make = (tag, kind, text) => {
   const made = document.createElement(tag);
@@ -33,16 +35,13 @@ function change(now, event = "edit") {
   trigger(event);
 }
 
-// Text between commas is a name each; what stands around the commas belongs to none of them.
-function split(text) {
-  const parts = text.split(/[,\n]/);
-  return parts.length < 2 ? parts : parts.map((part) => part.trim());
-}
+// Text between commas is a name each; blanks around it belong to none.
+const split = (text) => text.split(/[,\n]/).map((part) => part.trim());
 
 function add(parts) {
   input.value = "";
   close();
-  const fresh = parts.filter((name) => name.trim() && !names.includes(name));
+  const fresh = parts.filter((name) => name && !names.includes(name));
   if (fresh.length) change([...names, ...new Set(fresh)]);
 }
 
@@ -76,10 +75,7 @@ function option(name, place) {
   made.append(name.slice(at + begun.length));
   made.id = `ov-option-${place}`;
   made.setAttribute("role", "option");
-  made.onpointerdown = (event) => {
-    event.preventDefault(); // the field keeps the focus
-    add([name]);
-  };
+  made.onclick = () => add([name]);
   return made;
 }
 
@@ -87,7 +83,10 @@ function pick(step) {
   if (!proposed.length) return;
   picked = (picked + step + proposed.length + 1) % (proposed.length + 1); // the last is none
   [...list.children].forEach((item, i) => item.setAttribute("aria-selected", i === picked));
-  if (picked < proposed.length) input.setAttribute("aria-activedescendant", `ov-option-${picked}`);
+  input.removeAttribute("aria-activedescendant");
+  if (picked === proposed.length) return;
+  input.setAttribute("aria-activedescendant", `ov-option-${picked}`);
+  list.children[picked].scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function enter() {
@@ -99,7 +98,7 @@ function enter() {
 const keys = {
   Enter: enter,
   ArrowDown: () => pick(1),
-  ArrowUp: () => pick(picked < 0 ? 0 : -1),
+  ArrowUp: () => pick(-1),
   Escape: close,
 };
 
@@ -120,5 +119,20 @@ input.addEventListener("paste", (event) => {
   event.preventDefault();
   add(split(input.value + text));
 });
-input.addEventListener("blur", () => add([input.value]));
+
+const settle = () => add(split(input.value));
+for (const event of ["pointerdown", "pointerup", "pointercancel"]) {
+  document.addEventListener(event, () => (pressed = event === "pointerdown"), true);
+}
+input.addEventListener("blur", () => {
+  if (!pressed) return settle();
+  close();
+  // One chip more may move the button that is being pressed: first the click, just before it acts.
+  document.addEventListener("click", settle, { capture: true, once: true });
+});
+list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+list.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  list.scrollLeft += event.deltaX + event.deltaY;
+});
 element.querySelector(".ov-field").addEventListener("click", () => input.focus());

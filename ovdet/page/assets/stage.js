@@ -156,8 +156,8 @@ function outline(event) {
 function teach() {
   const { width, height } = props.value.picture;
   const [x1, y1, x2, y2] = box();
-  const label = called.value;
-  if (!label.trim()) return;
+  const label = called.value.trim();
+  if (!label) return;
   drawing(false);
   say("");
   trigger("example", { label, box: [x1 * width, y1 * height, x2 * width, y2 * height] });
