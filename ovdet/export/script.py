@@ -59,14 +59,16 @@ def parse(card: Card) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=f"Ask {card['file']} about a photo.")
     parser.add_argument("photo", type=Path)
     if card["names"] is None:
-        made = f"the names to ask for, made by: {card['embed']}"
-        parser.add_argument("--names", type=Path, required=True, metavar="NPZ", help=made)
+        parser.add_argument("--names", type=Path, metavar="NPZ", help="the names to ask for")
     least = card["threshold"]
     parser.add_argument("--threshold", type=float, default=least, help="least score of an object")
     parser.add_argument("--top", type=int, default=100, metavar="N", help="most objects")
     parser.add_argument("--draw", type=Path, metavar="PNG", help="the photo with what was found")
     parser.add_argument("--save", type=Path, metavar="NPZ", help="what was found, as arrays")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if card["names"] is None and options.names is None:
+        parser.error(f"give --names names.npz, made by: {card['embed']}")
+    return options
 
 
 def read(path: Path) -> Image.Image:

@@ -124,6 +124,13 @@ def test_the_page_can_be_followed(model, written, tmp_path):
     assert {"found.png", "found.npz"} < {path.name for path in tmp_path.iterdir()}
 
 
+def test_without_names_the_script_says_how_to_make_them(written):
+    words = [sys.executable, written.script_path, "photo.jpg"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "ovdet export --model two_stage_tiny --embed names.npz --classes" in done.stderr
+
+
 def test_a_segmentor_with_names_inside(tmp_path):
     """The labels of a photo's own pixels, from a model that was scaled and stretched."""
     pytest.importorskip("onnxruntime")
