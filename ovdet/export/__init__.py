@@ -3,6 +3,6 @@
 Importing it also brings along the operator that a program (``.pt2``) needs.
 """
 
-from ovdet.export.files import FORMATS, Exported, export, runner
+from ovdet.export.files import FORMATS, Exported, embed, export, runner
 
-__all__ = ["FORMATS", "Exported", "export", "runner"]
+__all__ = ["FORMATS", "Exported", "embed", "export", "runner"]

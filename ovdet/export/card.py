@@ -1,4 +1,4 @@
-"""The card beside an exported file: what goes in, what comes out, and how to run it."""
+"""The card beside an exported file: what goes in and what comes out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 import ovdet
 from ovdet.apis import Model
 from ovdet.export.graph import Graph
-from ovdet.export.snippets import embed_snippet, run_snippet
 
 PIXELS = "RGB in [0, 1]; mean and deviation are taken care of inside"
 _BATCH, _WIDE = "batch", ["height", "width"]
@@ -28,7 +27,7 @@ class Maker:
 
     Attributes:
         model: The model.
-        load: The arguments of ``ovdet.load`` that give it, as they are written.
+        load: The options of ``ovdet export`` that give it, as they are written in a shell.
         names: The names inside the file; None where it takes any.
         width: D, of the text.
     """
@@ -57,13 +56,13 @@ def card(graph: Graph, maker: Maker, form: str, file: str) -> dict[str, Any]:
         "short": settings.short,
         "longest": None if settings.short is None else settings.max,
         "stride": graph.stride,
+        "threshold": settings.threshold,
         "names": None if maker.names is None else list(maker.names),
         "inputs": [_value(name, graph, maker.width) for name in graph.inputs],
         "outputs": [_value(name, graph, maker.width) for name in graph.outputs],
-        "run": run_snippet(form, file, graph.inputs, scaled=settings.short is not None),
     }
     if maker.names is None:
-        facts["embed"] = embed_snippet(maker.load)
+        facts["embed"] = f"ovdet export {maker.load} --embed names.npz --classes cat 'red car'"
     return facts
 
 
@@ -79,7 +78,7 @@ def _described(name: str, graph: Graph, width: int) -> tuple[list[Any], str, str
         sides = f"{filled}, to multiples of {graph.stride} px from {2 * graph.stride} on"
         return [_BATCH, 3, *_WIDE], "float32", f"{PIXELS}; {sides}"
     if name == "text":
-        return ["names", width], "float32", "one embedding a name, of length 1: see embed"
+        return ["names", width], "float32", "one embedding a name, of length 1"
     if name == "labels":
         place = "which name a box has" if boxes else "the best name of each pixel"
         return (["found"] if boxes else [_BATCH, *_WIDE]), "int64", f"{place}, from 0"

@@ -1,11 +1,14 @@
-"""A model to a file, with a card beside it."""
+"""A model to a file, with a card and a script that asks it beside it."""
 
+import io
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +23,7 @@ from ovdet.structures import InputError, Vocabulary, atomic_write
 
 ONNX, PROGRAM = FORMATS = ("onnx", "program")
 _ENDINGS = {ONNX: ".onnx", PROGRAM: ".pt2"}
+_SCRIPT = Path(__file__).with_name("script.py")
 _ANY = ("cat", "red car", "traffic light")  # names to trace with: any others may follow
 
 
@@ -40,7 +44,12 @@ class Exported:
     @property
     def card_path(self) -> Path:
         """The card's file, beside the other."""
-        return card_path(self.path)
+        return _beside(self.path, "json")
+
+    @property
+    def script_path(self) -> Path:
+        """The script that asks the file about a photo, beside it."""
+        return _beside(self.path, "py")
 
 
 def export(
@@ -56,11 +65,12 @@ def export(
 
     Args:
         model: A two-stage or dense detector or a pixel segmentor, on the CPU.
-        out: The file, ``.onnx`` or ``.pt2``; a card ``.json`` comes beside it.
+        out: The file, ``.onnx`` or ``.pt2``; a card ``.json`` and a script ``.py`` that asks it
+            about a photo come beside it.
         classes: The names that the file shall know; None makes their embeddings an input.
         form: ``onnx`` or ``program``.
         opset: Of ONNX alone: version of its operators, torch's choice when None.
-        load: The arguments of ``ovdet.load`` that give the model, for the card; the model's name
+        load: The options of ``ovdet export`` that give the model, for the card; the model's name
             when None.
 
     Raises:
@@ -79,18 +89,37 @@ def export(
     data = (
         program_bytes(program) if form == PROGRAM else onnx_bytes(program, graph, model.name, opset)
     )
-    maker = Maker(model, repr(model.name) if load is None else load, names, text.shape[1])
+    own = shlex.join(["--model", model.name]) if load is None else load
+    maker = Maker(model, own, names, text.shape[1])
     facts = card(graph, maker, form, path.name)
     atomic_write(path, data)
-    atomic_write(card_path(path), (json.dumps(facts, indent=1) + "\n").encode())
+    atomic_write(_beside(path, "json"), (json.dumps(facts, indent=1) + "\n").encode())
+    atomic_write(_beside(path, "py"), _SCRIPT.read_bytes())
     asked = Vocabulary.of(list(names or things))
     difference = compare(model, graph, runner(path, form), show(model, graph, pixels), asked)
     return Exported(path, facts, difference)
 
 
-def card_path(path: Path) -> Path:
-    """Return where the card of an exported file lies."""
-    return path.with_name(f"{path.name}.json")
+def embed(model: Model, out: str | Path, classes: Sequence[str] | Vocabulary) -> Path:
+    """Write the names that an exported file without names is to be asked for.
+
+    Args:
+        model: The model that was exported.
+        out: The file, ``.npz``: ``names`` [C] and their embeddings ``text`` [C, D].
+        classes: The names.
+
+    Raises:
+        InputError: If a name is blank or stands twice, there is none, the model has no embeddings
+            of names, or the file's name ends otherwise.
+    """
+    path = Path(out)
+    if path.suffix.lower() != ".npz":
+        raise InputError(f"{path}: a file of embedded names must end with .npz")
+    text = model.embed_text(classes).numpy()
+    file = io.BytesIO()
+    np.savez(file, names=np.array(Vocabulary.of(_names(classes)).names), text=text)
+    atomic_write(path, file.getvalue())
+    return path
 
 
 def runner(path: Path, form: str) -> Run:
@@ -134,6 +163,10 @@ def _check(path: Path, form: str, opset: int | None) -> None:
         raise InputError(f"opset is of the format onnx, got {opset} for {form}")
     if opset is not None and opset < LEAST_OPSET:
         raise InputError(f"opset must be at least {LEAST_OPSET}, got {opset}")
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}.{ending}")
 
 
 def _names(classes: Sequence[str] | Vocabulary) -> Sequence[str]:

@@ -1,13 +1,10 @@
 """Graphs say what the models say that they are made of; tiny ones with random weights."""
 
-import json
-
 import pytest
 import torch
-from contracts import ROOT, build_tiny
+from exports import small_model
 from torch.testing import assert_close
 
-from ovdet.apis.model import Model, Settings
 from ovdet.export.choice import graph_of
 from ovdet.export.files import export
 from ovdet.segmentors import PixelViews
@@ -25,10 +22,10 @@ PIXELS = "methods/lseg/lseg_tiny_stickers"
 
 
 def load(config, **changes):
-    detector = build_tiny(ROOT / f"configs/{config}.py").model
+    model = small_model(config)
     for name, value in changes.items():
-        setattr(detector, name, value)
-    return Model(detector, Settings(short=64, max=96), torch.device("cpu"), config.split("/")[-1])
+        setattr(model.detector, name, value)
+    return model
 
 
 def pictures():
@@ -77,16 +74,6 @@ def test_a_segmentor_and_its_graph_name_the_same_pixels():
     labels, _ = graph(image, model.embed_text(NAMES))
     sample = Sample(image[0], 0, "", (side, 2 * side))
     assert (labels[0] == model.detector.segment([sample], NAMES)[0]).float().mean() > 0.999
-
-
-def test_a_segmentor_with_names_inside(tmp_path):
-    pytest.importorskip("onnxruntime")
-    written = export(load(PIXELS), tmp_path / "model.onnx", classes=["cat", "dog", "cup"])
-    assert written.difference.close, written.difference.text
-    card = json.loads(written.card_path.read_text())
-    assert card["names"] == ["cat", "dog", "cup"]
-    assert [value["name"] for value in card["inputs"]] == ["images"]
-    assert "embed" not in card
 
 
 @pytest.mark.slow
