@@ -1,5 +1,6 @@
 """The Hugging Face hub, through its own library: a model's files into a folder."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,14 +38,13 @@ def fetch_folder(model: str, folder: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the hub's library from telling each of its five attempts; the last one is an error."""
-    from huggingface_hub.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    log = logging.getLogger("huggingface_hub")
+    before = log.level
+    log.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        log.setLevel(before)
 
 
 def _needed(listed: Iterable[str], model: str) -> list[str]:
