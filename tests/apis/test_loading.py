@@ -85,7 +85,7 @@ def test_the_default_comes_from_the_zoo_and_says_so_in_one_line(caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "ovdet"]
     assert len(lines) == 1
     assert "ovdet-tiny" in lines[0]
-    assert "for a strong one" in lines[0]
+    assert "stronger ones" in lines[0]
     assert model.name == "ovdet-tiny"
     assert model.settings.short == 48
 
