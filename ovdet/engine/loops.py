@@ -94,6 +94,8 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
             self._step(next(batches))
             if runner.val_loop is not None and self._is_measured():
                 self._measure()
+        if runner.val_loop is not None and not self.metrics:  # stopped between the two, last time
+            self._measure()
         runner.call_hook("after_train_epoch")
         runner.call_hook("after_train")
         model: nn.Module = runner.model
