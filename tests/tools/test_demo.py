@@ -35,7 +35,8 @@ def found(image, names):
 
 def test_pictures_json_and_tables(demo, tmp_path, monkeypatch, capsys):
     class Model:
-        def detect(self, image, names):
+        def detect(self, image, names, *, threshold):
+            assert threshold == demo.THRESHOLD
             return found(image, names)
 
     monkeypatch.setattr(ovdet.apis, "load", lambda _name: Model())
